@@ -90,11 +90,14 @@ def test_rsi_equals_wilders_smoothing_in_plain_python(period: int) -> None:
 
 
 def test_every_row_is_a_function_of_its_own_last_600_bars_to_the_last_bit() -> None:
+    """Long periods remember the whole history (a recursion over it would differ in the first digits); the usual ones hardly."""
     close = walk(760, seed=5)
-    lines = (*ind.macd(close), ind.rsi(close))
-    for row in (599, 600, 601, 700, 759):
-        window = close[row - 599 : row + 1]
-        assert [line[row] for line in lines] == [line[-1] for line in (*ind.macd(window), ind.rsi(window))]
+    for macd_periods, rsi_period in (((12, 26, 9), 14), ((100, 300, 50), 200)):
+        lines = (*ind.macd(close, *macd_periods), ind.rsi(close, rsi_period))
+        for row in (599, 600, 601, 700, 759):
+            window = close[row - 599 : row + 1]
+            assert [line[row] for line in lines] == [line[-1] for line in (*ind.macd(window, *macd_periods), ind.rsi(window, rsi_period))]
+    assert abs(TALIB.RSI(close, 200)[-1] - ind.rsi(close, 200)[-1]) > 0.01
 
 
 def test_720_bars_give_the_words_of_the_whole_history() -> None:
