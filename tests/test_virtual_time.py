@@ -63,7 +63,7 @@ def test_a_run_that_would_wait_for_ever_says_which_task_waits() -> None:
         waiter = asyncio.create_task(asyncio.Event().wait(), name="the-forgotten-one")
         await waiter
 
-    with pytest.raises(NothingScheduled, match="nothing is scheduled, yet these tasks wait: .*the-forgotten-one"):
+    with pytest.raises(NothingScheduled, match=r"nothing is scheduled, yet these tasks wait: .*the-forgotten-one"):
         run_virtual(main())
 
 

@@ -29,10 +29,11 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         """Advance to the next timer, `seconds` ahead; None means that there is none."""
         if seconds is None:
             waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
-            raise NothingScheduled(f"virtual time {self._virtual_seconds} s: nothing is scheduled, yet these tasks wait: {', '.join(waiting)}")
+            at = f"virtual time {self._virtual_seconds} s"
+            raise NothingScheduled(f"{at}: nothing is scheduled, yet these tasks wait: {', '.join(waiting)}")
         self._virtual_seconds += seconds
 
-    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
         """Refuse: a thread lives in real time, and virtual time would not wait for it."""
         raise RuntimeError(f"no threads in virtual time: {func!r}")
 
