@@ -40,7 +40,7 @@ def recorded_data() -> Path:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each part: how many passed, failed and were skipped, and how long it took."""
     counts: dict[str, Counter[str]] = {"unit": Counter(), "integration": Counter(), "recorded": Counter()}
-    seconds: Counter[str] = Counter()
+    seconds = dict.fromkeys(counts, 0.0)
     for outcome, reports in terminalreporter.stats.items():
         for report in reports:
             if not isinstance(report, pytest.TestReport):

@@ -116,7 +116,9 @@ NOW = datetime.datetime.now(tz=datetime.UTC), time.time()
 @pytest.mark.parametrize("folder", ["core", "rules", "gates"])
 def test_ruff_refuses_a_clock_where_thinking_is_done(tmp_path: Path, folder: str):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    plant(tmp_path, {f"monitor/{folder}/planted.py": CLOCK, f"monitor/{folder}/deeper/planted.py": CLOCK, "monitor/sinks/planted.py": CLOCK})
+    plant(
+        tmp_path, {f"monitor/{folder}/planted.py": CLOCK, f"monitor/{folder}/deeper/planted.py": CLOCK, "monitor/sinks/planted.py": CLOCK}
+    )
 
     code, said = run(tmp_path, "ruff", "check", "--no-cache", "--output-format", "concise", "--select", "TID251", ".")
 
@@ -138,7 +140,8 @@ def test_mypy_refuses_a_function_without_types(tmp_path: Path):
     assert "tests/test_planted.py:1: error: Unsupported operand types" in said
 
 
-BRANCH = "def size(value: float) -> str:\n    if value > 1:\n        return 'large'\n    return 'small'\n"
+# With 2 alone every line runs and one branch does not.
+BRANCH = "def cap(value: float) -> float:\n    if value > 1:\n        value = 1.0\n    return value\n"
 
 
 @pytest.mark.parametrize("folder", ["core", "rules", "gates"])
@@ -147,7 +150,7 @@ def test_the_coverage_gate_wants_every_branch_of_what_thinks(tmp_path: Path, fol
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     plant(tmp_path, {"monitor/__init__.py": "", f"monitor/{folder}/__init__.py": "", f"monitor/{folder}/planted.py": BRANCH})
     plant(tmp_path, {"monitor/sinks/__init__.py": "", "monitor/sinks/untested.py": BRANCH})
-    plant(tmp_path, {"use.py": f"from monitor.{folder}.planted import size\nfor value in {values}:\n    size(value)\n"})
+    plant(tmp_path, {"use.py": f"from monitor.{folder}.planted import cap\nfor value in {values}:\n    cap(value)\n"})
 
     assert run(tmp_path, "coverage", "run", "use.py") == (0, "")
     code, said = run(tmp_path, "coverage", "report")
@@ -213,7 +216,10 @@ def test_a_module_without_its_line_is_seen(tmp_path: Path):
     plant(tmp_path, {"__init__.py": "", "errors.py": "", "core/__init__.py": "", "core/amm.py": ""})
 
     assert modules(tmp_path) == {"errors.py", "core/", "core/amm.py"}
-    assert mapped("Flow.\n\n    errors.py   by who can mend them\n    core/   think\n    core/amm.py\n    a -> b/ c\n") == ["errors.py", "core/"]
+    assert mapped("Flow.\n\n    errors.py   by who can mend them\n    core/   think\n    core/amm.py\n    a -> b/ c\n") == [
+        "errors.py",
+        "core/",
+    ]
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------------------
