@@ -38,6 +38,7 @@ check: $(VENV)/.test ## the rules of the house: lint, format, types, import orde
 	$(BIN)/coverage report
 
 bench: $(VENV)/.test ## side by side with peers
+	@[ -f bench/__main__.py ] || { echo 'there are no benchmarks in this tree' >&2; exit 1; }
 	@$(BIN)/python -m bench
 
 .PHONY: $(VENV)
