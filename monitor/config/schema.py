@@ -26,7 +26,17 @@ def json_schema(catalogue: Catalogue) -> Schema:
         "store": _of(Store),
         "server": _of(Server),
     }
-    return {"$schema": DIALECT, "title": "hedge-monitor.yaml", **_closed(sections)}
+    shared: Schema = {}
+    _hoist(sections, shared)
+    return {"$schema": DIALECT, "title": "hedge-monitor.yaml", **_closed(sections), "$defs": shared}
+
+
+def _hoist(node: Any, shared: Schema) -> None:
+    """Moves every `$defs` to the root, where its references point."""
+    for below in list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _hoist(below, shared)
+    if isinstance(node, dict):
+        shared.update(node.pop("$defs", {}))
 
 
 def _closed(properties: Mapping[str, Schema], **more: Any) -> Schema:
@@ -44,8 +54,10 @@ def _of(cls: type[Any]) -> Schema:
     required = [name for name in raw.get("required", []) if name not in {one.name for one in secrets}]
     schema = _closed(properties, required=required) if required else _closed(properties)
     pairs = [_one_of(one) for one in secrets if one.name in raw.get("required", [])]
-    more = {key: raw[key] for key in ("description", "$defs") if key in raw}
-    return {**schema, **more, **({"allOf": pairs} if pairs else {})}
+    more: Schema = {key: raw[key] for key in ("description", "$defs") if key in raw}
+    if pairs:
+        more["allOf"] = pairs
+    return {**schema, **more}
 
 
 def _one_of(one: Field[Any]) -> Schema:
@@ -54,7 +66,12 @@ def _one_of(one: Field[Any]) -> Schema:
 
 def _loose(schema: Schema) -> Schema:
     """A scalar as an editor sees it: YAML shows it `0.08` or `12` as a number, where we read text."""
-    wide = {"string": ["string", "number"], "number": ["number", "string"], "integer": ["integer", "string"], "boolean": ["boolean", "string"]}
+    wide = {
+        "string": ["string", "number"],
+        "number": ["number", "string"],
+        "integer": ["integer", "string"],
+        "boolean": ["boolean", "string"],
+    }
     loose = {key: value for key, value in schema.items() if key not in {"default", "writeOnly", "format"}}
     if "enum" not in loose and "const" not in loose and isinstance(kind := loose.get("type"), str):
         loose["type"] = wide.get(kind, kind)
