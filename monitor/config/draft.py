@@ -11,6 +11,7 @@ from monitor.errors import ConfigError
 
 _SHORTEST_HIDDEN = 6
 _MOST_LISTED = 16
+_MOST_TOLD = 200
 
 
 class Place(NamedTuple):
@@ -35,15 +36,14 @@ class Draft:
     warnings: list[str] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     secrets_inline: bool = False
-    _problems: list[tuple[Place, str]] = field(default_factory=list)
+    _problems: dict[tuple[Place, str], None] = field(default_factory=dict)  # ordered, each once
 
     def add(self, path: Path, text: str) -> None:
         """One problem of one setting, placed at the nearest part of it that was written."""
         self.add_at(self.place(path), f"{path_text(path)}: {text}" if path else text)
 
     def add_at(self, place: Place, text: str) -> None:
-        if (place, text) not in self._problems:
-            self._problems.append((place, text))
+        self._problems.setdefault((place, text))
 
     def place(self, path: Path) -> Place:
         for length in range(len(path), 0, -1):
@@ -58,7 +58,8 @@ class Draft:
         """Raises ConfigError with every problem, in the order of the file."""
         if self._problems:
             ordered = sorted(self._problems, key=lambda one: (one[0].line == 0, one[0].line, one[0].label))
-            raise ConfigError(*(self._shown(f"{place}: {text}") for place, text in ordered))
+            more = [f"{self.label}: and {len(ordered) - _MOST_TOLD} more; mend these first"] if len(ordered) > _MOST_TOLD else []
+            raise ConfigError(*(self._shown(f"{place}: {text}") for place, text in ordered[:_MOST_TOLD]), *more)
 
     def _shown(self, text: str) -> str:
         for value in sorted(self.hidden, key=lambda one: (-len(one), one)):

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import SecretStr
 
 from monitor.config import Catalogue, Config, load
-from monitor.core.units import HOUR, MINUTE, Count, Duration, Fraction
+from monitor.core.rule import Gate, Rule, Scope
+from monitor.core.units import HOUR, Count, Duration, Fraction
+from monitor.source import Collector
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawdown:
-    scope: ClassVar[str] = "tvl"
+class Drawdown(Rule):
+    scope: ClassVar[Scope] = Scope.TVL
     threshold: Fraction = 0.08
     window: Duration = 48 * HOUR
     exit: Fraction = 0.04
@@ -25,23 +27,20 @@ class Drawdown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Funding:
-    scope: ClassVar[str] = "asset"
+class Funding(Rule):
+    scope: ClassVar[Scope] = Scope.ASSET
     threshold: Fraction = 0.5
     venues: Count = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cooldown:
+class Cooldown(Gate):
     hours: Duration = 6 * HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Public:
-    enabled: bool = True
-    required: bool = False
-    cadence: Duration = 10 * MINUTE
-    endpoint: str = ""
+class Public(Collector):
+    """A source that needs no key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +61,12 @@ def load_text(folder: Path, text: str, environ: Mapping[str, str] | None = None)
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     file.chmod(0o600)
     return load(file, environ or {}, CATALOGUE)
+
+
+def rule(config: Config, name: str) -> Any:
+    """One rule, whatever its class."""
+    return config.rules[name].rule
+
+
+def source(config: Config, name: str) -> Any:
+    return config.sources[name]

@@ -1,5 +1,6 @@
 """The configuration as users get it right."""
 
+import re
 import subprocess
 import sys
 import time
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from monitor.config import Catalogue, Config, decision_settings, json_schema, load, rule_settings, starter
+from monitor.config import Catalogue, Config, decision_settings, discover, json_schema, load, rule_settings, starter
 from monitor.core.book import Position
 from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.errors import ConfigError
-from tests.config.catalogue import CATALOGUE, SECRET, Drawdown, Funding, load_text
+from tests.config.catalogue import CATALOGUE, SECRET, Drawdown, Funding, load_text, rule, source
 
 WHOLE = f"""
 book: {{capital: 10_000 USD, mode: promoter, layer_share: 25%}}
@@ -44,7 +45,11 @@ def test_a_whole_file_is_read_into_inner_units(tmp_path: Path) -> None:
     config = load_text(tmp_path, WHOLE)
     assert (config.book.capital, config.book.mode, config.book.layer_share) == (10_000.0, "promoter", 0.25)
     assert [p.id for p in config.positions] == ["eth-usdc", "short", "wallet"]
-    assert (config.positions[0].token_id, config.positions[1].size, config.positions[2].amounts) == (12345, -1.5, {"WBTC": 1e-4, "USDC": 5000})
+    assert (config.positions[0].token_id, config.positions[1].size, config.positions[2].amounts) == (
+        12345,
+        -1.5,
+        {"WBTC": 1e-4, "USDC": 5000},
+    )
     assert {name: chain.chain_id for name, chain in config.chains.items()} == {"ethereum": 1, "my-fork": 31337}
     assert config.rules["tvl-drawdown"].at("chain:base") == Drawdown(threshold=0.12)
     assert config.rules["tvl-drawdown"].at("chain:ethereum") == Drawdown(threshold=0.08)
@@ -78,8 +83,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path, text: str) -> None:
 def test_yaml_never_types_a_scalar_f_150(tmp_path: Path) -> None:
     config = load_text(tmp_path, "rules: {funding-spike: {enabled: no, threshold: 5e-1}}\nsources: {fred: {api_key: 012:30}}\n")
     assert not config.rules["funding-spike"].enabled
-    assert config.rules["funding-spike"].rule.threshold == 0.5
-    assert config.sources["fred"].api_key.get_secret_value() == "012:30"
+    assert rule(config, "funding-spike").threshold == 0.5
+    assert source(config, "fred").api_key.get_secret_value() == "012:30"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,11 @@ def test_yaml_never_types_a_scalar_f_150(tmp_path: Path) -> None:
     [
         ("STORE__URL", "sqlite:///other.db", lambda c: c.store.url == "sqlite:///other.db"),
         ("RULES__TVL_DRAWDOWN__THRESHOLD", "9%", lambda c: c.rules["tvl-drawdown"].rule.threshold == 0.09),
-        ("RULES__TVL_DRAWDOWN__OVERRIDES__CHAIN_BASE__THRESHOLD", "20%", lambda c: c.rules["tvl-drawdown"].at("chain:base").threshold == 0.2),
+        (
+            "RULES__TVL_DRAWDOWN__OVERRIDES__CHAIN_BASE__THRESHOLD",
+            "20%",
+            lambda c: c.rules["tvl-drawdown"].at("chain:base").threshold == 0.2,
+        ),
         ("POSITIONS__SHORT__SIZE", "-2", lambda c: c.positions[1].size == -2),
         ("POSITIONS__0__TOKEN_ID", "7", lambda c: c.positions[0].token_id == 7),
         ("BOOK__ASSETS", "[SOL, BTC]", lambda c: c.watch.assets == ("SOL", "BTC")),
@@ -123,7 +132,7 @@ def test_every_setting_the_starter_offers_is_valid_once_switched_on(tmp_path: Pa
     (tmp_path / "webhook.secret").write_text(SECRET)
     (tmp_path / "server.token").write_text("0123456789abcdef\n")
     lines = starter().splitlines()
-    config = load_text(tmp_path, "\n".join(line[1:] if line.startswith("#") and line[1:2] != " " or line.startswith("#  ") else line for line in lines))
+    config = load_text(tmp_path, "\n".join(line[1:] if re.match("#( {2}|[^ ])", line) else line for line in lines))
     assert len(config.positions) == 3
     assert list(config.alerts.channels) == ["phone"]
     assert config.server.token is not None
@@ -168,6 +177,14 @@ def test_loading_without_a_file_is_quick() -> None:
 def test_a_catalogue_refuses_names_that_the_file_gives_another_meaning() -> None:
     with pytest.raises(TypeError, match="spot"):
         Catalogue(collectors={"spot": Funding})
+
+
+def test_the_installed_plug_ins_are_found_and_load() -> None:
+    installed = discover()
+    config = load(None, {}, installed)
+    assert set(config.rules) == set(installed.rules)
+    assert set(config.gates) == set(installed.gates)
+    assert json_schema(installed)["properties"]["rules"]["properties"].keys() == installed.rules.keys()
 
 
 def test_nothing_but_config_error_leaves_the_loader(tmp_path: Path) -> None:
