@@ -57,8 +57,9 @@ async def library_get(net: HttpNet, url: str) -> object:
 
 
 async def library_post(net: HttpNet, url: str) -> object:
-    async with net.client_session().post(url, data=CANARY.encode(), headers={"X-Api-Key": CANARY}) as answer:
-        return await answer.text()
+    """As web3 does it: without `async with`, so that nothing but the response itself closes the connection."""
+    answer = await net.client_session().post(url, data=CANARY.encode(), headers={"X-Api-Key": CANARY})
+    return await answer.text()
 
 
 async def webhook(net: HttpNet, url: str) -> object:
@@ -199,8 +200,10 @@ async def test_the_deadline_is_for_the_whole_request_F_089(net: HttpNet, answer:
 
 async def test_a_webhook_to_a_silent_receiver_ends_at_its_deadline_F_089(net: HttpNet) -> None:
     async with Hostile(say_nothing) as server:
-        with pytest.raises(SourceError, match="no complete answer within"):
+        started = time.monotonic()
+        with pytest.raises(SourceError, match=r"no complete answer within 0\.3 s"):
             await net.post(server.url, b"{}", {}, timeout_seconds=0.3)
+        assert time.monotonic() - started < 1.3
 
 
 async def test_a_closed_port_is_an_error_to_retry(net: HttpNet) -> None:
@@ -428,6 +431,11 @@ async def test_web3_uses_the_session_it_is_given_F_092(net: HttpNet) -> None:
                     with pytest.raises(SourceError, match="redirects are not followed"):
                         await provider.make_request("eth_chainId", [])
         assert server.connections == 1
+
+
+async def test_a_library_may_read_an_answer_twice(net: HttpNet) -> None:
+    async with Hostile(plain(b'{"ok": 1}')) as server, net.client_session().get(server.url) as answer:
+        assert (await answer.text(), await answer.json(content_type=None)) == ('{"ok": 1}', {"ok": 1})
 
 
 async def test_closing_the_net_closes_every_session_it_lent() -> None:
