@@ -94,3 +94,8 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
         if line.startswith(b"content-length:"):
             request += await reader.readexactly(int(line.split(b":")[1]))
     return request
+
+
+async def say_nothing(server: Hostile, writer: asyncio.StreamWriter) -> None:
+    """Take the request and never answer."""
+    await server.wait_until_the_client_leaves()
