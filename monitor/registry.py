@@ -1,0 +1,44 @@
+"""Plug-ins: one file each, found by file name, never listed anywhere."""
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+Plugin = TypeVar("Plugin")
+
+
+@cache
+def plugins(package: str, base: type[Plugin]) -> dict[str, type[Plugin]]:
+    """The plug-in classes of one package by id (`tvl_drawdown.py` is `tvl-drawdown`), in alphabetical order.
+
+    Each module holds exactly one subclass of `base`; a module without one, or with two, is a TypeError that names it.
+    """
+    found: dict[str, type[Plugin]] = {}
+    paths = importlib.import_module(package).__path__
+    for module_info in sorted(pkgutil.iter_modules(paths), key=lambda info: info.name):
+        if module_info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{package}.{module_info.name}")
+        own = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, base) and v.__module__ == module.__name__]
+        if len(own) != 1:
+            raise TypeError(f"{module.__name__} must define exactly one {base.__name__}, it defines {len(own)}")
+        found[module_info.name.replace("_", "-")] = own[0]
+    return found
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def build(cls: type[Plugin], settings: object) -> Plugin:
+    """One plug-in from its settings. Raises pydantic.ValidationError, which config.py turns into lines with places."""
+    return cast(Plugin, _adapter(cls).validate_python(settings))
+
+
+def settings_of(plugin: object) -> dict[str, Any]:
+    """The settings of a plug-in in inner units, JSON-ready, defaults included: what the rule-set hash is made of."""
+    return cast(dict[str, Any], _adapter(type(plugin)).dump_python(plugin, mode="json"))

@@ -1,0 +1,94 @@
+"""What a collector is: one file, one source; a thin poll and a pure parse.
+
+A collector never stores, never decides and never guesses: it returns readings, and counts what it had to refuse.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar
+
+from monitor.clock import Clock
+from monitor.core.book import Watch
+from monitor.core.observation import Reading
+from monitor.core.units import MINUTE, Duration
+from monitor.errors import BadPayload
+from monitor.net import Net
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world as a collector sees it."""
+
+    net: Net
+    clock: Clock
+    rng: Random
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`)."""
+
+    readings: Sequence[Reading] = ()
+    rejected: Sequence[str] = ()
+
+    @staticmethod
+    def together(parts: Iterable["Harvest"]) -> "Harvest":
+        parts = tuple(parts)
+        return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of history. `next_ms` is where the next page starts, None when the stream is exhausted."""
+
+    harvest: Harvest = field(default_factory=Harvest)
+    next_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collector:
+    """Base of every source. Its settings are its fields, its id is its file's name.
+
+    `cadence` is how often it polls (milliseconds), `endpoint` replaces scheme, host and port of every URL it asks (a mirror, or a test),
+    `required` makes `/readyz` wait for it.
+    """
+
+    id: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    homepage: ClassVar[str] = ""
+
+    enabled: bool = True
+    required: bool = False
+    cadence: Duration = 10 * MINUTE
+    endpoint: str = ""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.id = cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+        """The (metric, subject) pairs that this source will deliver for what is watched; empty when it has nothing to do."""
+        raise NotImplementedError
+
+    async def poll(self, ports: Ports, watch: Watch) -> Harvest:
+        """One pass over everything it watches. Raises SourceError or BadPayload when the pass as a whole failed."""
+        raise NotImplementedError
+
+    async def probe(self, ports: Ports, watch: Watch) -> str:
+        """One line for `check`: what was reached and seen. Raises SourceError or BadPayload with what to do. By default one poll."""
+        harvest = await self.poll(ports, watch)
+        if harvest.rejected:
+            raise BadPayload(f"{len(harvest.rejected)} of {len(harvest.rejected) + len(harvest.readings)} rows refused, first: {harvest.rejected[0]}")
+        return f"{len(harvest.readings)} values"
+
+    def streams(self, watch: Watch) -> tuple[str, ...]:
+        """Names of the histories that `page` can fetch; stable, since the backfill's bookmarks are kept under them."""
+        return ()
+
+    async def page(self, ports: Ports, watch: Watch, stream: str, from_ms: int, to_ms: int) -> Page:
+        """One page of one stream's history, oldest first, from `from_ms` (inclusive) to `to_ms` (exclusive)."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Let go of connections; called once when the daemon stops or reloads."""
