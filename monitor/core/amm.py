@@ -130,8 +130,7 @@ def amounts_for_liquidity(sqrt_price_x96: int, tick_lower: int, tick_upper: int,
     _require_uint(liquidity, 128, "liquidity")
     lower, upper = sqrt_ratio_at_tick(tick_lower), sqrt_ratio_at_tick(tick_upper)
     inside = min(max(sqrt_price_x96, lower), upper)
-    # Two divisions, each rounded down, as the contract does; one division by the product could differ by a unit.
-    amount0 = (liquidity << 96) * (upper - inside) // upper // inside
+    amount0 = (liquidity << 96) * (upper - inside) // (upper * inside)
     amount1 = liquidity * (inside - lower) >> 96
     return amount0, amount1
 

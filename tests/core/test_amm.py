@@ -167,7 +167,7 @@ def test_amounts_at_and_around_the_edges_of_a_range(price: int, amounts: tuple[i
 @example(MIN_SQRT_RATIO, (MIN_TICK, MAX_TICK), UINT128)
 @example(MAX_SQRT_RATIO - 1, (MIN_TICK, MAX_TICK), UINT128)
 @example(Q96, (-1, 1), 0)
-def test_amounts_never_exceed_the_exact_fraction_and_miss_it_by_at_most_two_roundings(
+def test_amounts_are_the_exact_fractions_rounded_down_once(
     price: int, ticks: tuple[int, int], liquidity: int
 ) -> None:
     lower, upper = (sqrt_ratio_at_tick(tick) for tick in ticks)
@@ -175,7 +175,7 @@ def test_amounts_never_exceed_the_exact_fraction_and_miss_it_by_at_most_two_roun
     exact0 = Fraction(liquidity * Q96 * (upper - inside), upper * inside)
     exact1 = Fraction(liquidity * (inside - lower), Q96)
     amount0, amount1 = amounts_for_liquidity(price, *ticks, liquidity)
-    assert 0 <= exact0 - amount0 < 2
+    assert 0 <= exact0 - amount0 < 1
     assert 0 <= exact1 - amount1 < 1
 
 
