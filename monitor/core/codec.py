@@ -1,0 +1,38 @@
+"""The one spelling of everything that is stored, hashed, signed or compared: canonical JSON.
+
+Keys are sorted, there is no white space, text is ASCII, numbers are finite. Two processes with the same values write the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+
+def plain(value: object) -> Any:
+    """Dataclasses, mappings and sequences as plain dicts and lists; fields that are None or empty text are left out: absent, never 0."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        named = ((name, getattr(value, name)) for name in _field_names(type(value)))
+        return {name: plain(item) for name, item in named if item is not None and item != ""}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+@cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+def dumps(value: object) -> str:
+    """Canonical JSON. Raises ValueError for NaN and infinity."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(dumps(value).encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""Everything that is known so far, by series. It holds only what events have brought, so nothing in it can look ahead.
+
+A series is three columns sorted by `at`, the newest revision of each instant on top. Older points fall off at `MAX_POINTS`.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from monitor.core.observation import Observation, SeriesKey
+from monitor.core.vocabulary import find_metric
+
+MAX_POINTS = 20_000
+
+
+class Series:
+    """Columns of one series: `at` and `known_at` in epoch milliseconds, ascending by `at`; `value` as float, or exact int."""
+
+    __slots__ = ("at", "block_hash", "known_at", "value")
+
+    def __init__(self, exact: bool) -> None:
+        self.at = array("q")
+        self.known_at = array("q")
+        self.value: array[float] | list[int] = [] if exact else array("d")
+        self.block_hash = ""
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def put(self, observation: Observation) -> bool:
+        """Insert, or revise the value of an instant. False when nothing changed: known already, or a newer revision is held."""
+        position = bisect_left(self.at, observation.at)
+        if position < len(self.at) and self.at[position] == observation.at:
+            if observation.known_at < self.known_at[position] or observation.value == self.value[position]:
+                return False
+            self.value[position] = observation.value  # type: ignore[call-overload]  # the column's type follows the metric
+            self.known_at[position] = observation.known_at
+        else:
+            self.at.insert(position, observation.at)
+            self.known_at.insert(position, observation.known_at)
+            self.value.insert(position, observation.value)  # type: ignore[arg-type]  # as above
+        if position == len(self.at) - 1:
+            self.block_hash = observation.block_hash
+        self._trim()
+        return True
+
+    def _trim(self) -> None:
+        # Trimming in strides keeps the cost of an append constant.
+        if len(self.at) > MAX_POINTS + MAX_POINTS // 10:
+            surplus = len(self.at) - MAX_POINTS
+            del self.at[:surplus], self.known_at[:surplus], self.value[:surplus]
+
+    def between(self, start: int, end: int) -> slice:
+        """Positions of the points with start <= at <= end."""
+        return slice(bisect_left(self.at, start), bisect_right(self.at, end))
+
+
+class Market:
+    """Series by key, with the sources of each (metric, subject) in the order of their names."""
+
+    def __init__(self) -> None:
+        self._series: dict[SeriesKey, Series] = {}
+        self._sources: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._metrics: dict[str, tuple[str, ...]] = {}
+
+    def put(self, observation: Observation) -> bool:
+        """Take one observation in; False when it changed nothing."""
+        series = self._series.get(observation.key)
+        if series is None:
+            series = self._open(observation)
+        return series.put(observation)
+
+    def _open(self, observation: Observation) -> Series:
+        metric = find_metric(observation.metric)
+        series = self._series[observation.key] = Series(metric is not None and metric.exact)
+        pair = (observation.metric, observation.subject)
+        self._sources[pair] = tuple(sorted({*self._sources.get(pair, ()), observation.source}))
+        subjects = {*self._metrics.get(observation.metric, ()), observation.subject}
+        self._metrics[observation.metric] = tuple(sorted(subjects))
+        return series
+
+    def series(self, metric: str, subject: str, source: str) -> Series | None:
+        return self._series.get(SeriesKey(metric, subject, source))
+
+    def sources(self, metric: str, subject: str) -> tuple[str, ...]:
+        """Names of the sources that ever gave this metric of this subject."""
+        return self._sources.get((metric, subject), ())
+
+    def subjects(self, metric: str) -> tuple[str, ...]:
+        return self._metrics.get(metric, ())
+
+    def value_at(self, key: SeriesKey, at: int) -> float | int | None:
+        """The value held for exactly this instant."""
+        series = self._series.get(key)
+        if series is None:
+            return None
+        position = bisect_left(series.at, at)
+        found = position < len(series.at) and series.at[position] == at
+        return series.value[position] if found else None
+
+    def keys(self) -> Iterator[SeriesKey]:
+        return iter(sorted(self._series))

@@ -1,0 +1,36 @@
+"""The operator's word, an event like any other. What cannot be done is answered, never dropped."""
+
+from typing import TYPE_CHECKING
+
+from monitor.core.effects import LayerMoved, Silenced
+from monitor.core.events import Signal
+from monitor.core.layers import tell_move
+
+if TYPE_CHECKING:
+    from monitor.core.engine import Engine
+
+STATE_OF = {"approve": "approved", "reject": "rejected", "activate": "active", "close": "closed"}
+TOLD = {"approved": "layer.approved", "closed": "layer.closed"}
+
+
+def obey(engine: "Engine", signal: Signal) -> None:
+    """Carry out one signal; a layer that cannot move is answered by an alert that says why."""
+    if signal.action in STATE_OF:
+        _move(engine, signal, STATE_OF[signal.action])
+    elif signal.action == "silence" and signal.until is not None:
+        engine.emit(Silenced(engine.now, signal.id, signal.target, signal.until, signal.actor, signal.note))
+    elif signal.action == "test":
+        engine.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
+
+
+def _move(engine: "Engine", signal: Signal, state: str) -> None:
+    refusal = engine.state.ledger.refusal(signal.target, state)
+    layer = engine.state.ledger.get(signal.target)
+    if refusal is not None or layer is None:
+        summary = f"{signal.actor} asked to {signal.action} {signal.target}: {refusal}"
+        engine.alert("layer.refused", (signal.id,), "info", summary, {"layer": {"id": signal.target}, "by": signal.actor})
+        return
+    moved = LayerMoved(engine.now, signal.target, state, signal.note or f"{signal.action} by {signal.actor}", by=signal.actor)
+    engine.emit(moved)
+    if state in TOLD:
+        tell_move(engine, moved, TOLD[state], "info", f"{signal.target} for {layer.proposal.position} is {state}, by {signal.actor}")

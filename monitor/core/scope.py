@@ -1,0 +1,50 @@
+"""Which subjects a rule has, and which positions are exposed to one of them."""
+
+from monitor.core.book import Position
+from monitor.core.rule import Scope
+from monitor.core.settings import STABLES, Settings
+
+PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3"}
+MARKET = "US"
+
+
+def tvl_subjects(position: Position) -> tuple[str, ...]:
+    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added."""
+    implied: list[str] = []
+    if position.chain:
+        if (protocol := PROTOCOL_OF.get(position.kind)) is not None:
+            implied += [protocol, f"{protocol}@{position.chain}"]
+        implied.append(f"chain:{position.chain}")
+    return tuple(dict.fromkeys([*implied, *position.exposed_to]))
+
+
+def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:
+    """The subjects for which a rule of this scope has an instance, in a stable order."""
+    match scope:
+        case Scope.POSITION:
+            return tuple(p.id for p in settings.positions)
+        case Scope.ASSET:
+            return settings.assets
+        case Scope.TVL:
+            implied = [subject for p in settings.positions for subject in tvl_subjects(p)]
+            return tuple(dict.fromkeys([*implied, *settings.tvl_subjects]))
+        case Scope.MARKET:
+            return (MARKET,)
+
+
+def exposed_positions(scope: Scope, subject: str, settings: Settings) -> tuple[Position, ...]:
+    """The positions that a layer of a fired instance would be for."""
+    return tuple(p for p in settings.positions if _is_exposed(scope, subject, p))
+
+
+def _is_exposed(scope: Scope, subject: str, position: Position) -> bool:
+    match scope:
+        case Scope.POSITION:
+            return position.id == subject
+        case Scope.ASSET:
+            held = {*position.assets, position.asset, *position.amounts}
+            return subject in held - STABLES or subject in position.exposed_to
+        case Scope.TVL:
+            return subject in tvl_subjects(position)
+        case Scope.MARKET:
+            return False

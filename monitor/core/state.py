@@ -1,0 +1,116 @@
+"""The state of the brain: a fold of the effects it has recorded, and of which sources were heard when.
+
+Nothing else is remembered from one event to the next, so a restart that folds the same records is the same brain.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from monitor.core.effects import Alerted, Effect, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced, SourceMoved
+from monitor.core.events import Batch, Event, Failed
+from monitor.core.ledger import Ledger
+from monitor.core.verdict import State as Truth
+from monitor.core.verdict import Verdict
+
+
+class Instance(NamedTuple):
+    """One rule about one subject."""
+
+    rule: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """From the first FIRED to the rule's exit. Times are epoch milliseconds."""
+
+    since: int
+
+
+@dataclass(slots=True)
+class SourceState:
+    """What is known of one source's health."""
+
+    heard_at: int
+    rejected: int = 0
+    failing_since: int | None = None
+    reason: str = ""
+    down: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """Verdicts as last judged, verdicts as last recorded, episodes, layers, refusals, sources, silences."""
+
+    verdicts: dict[Instance, Verdict] = field(default_factory=dict)
+    recorded: dict[Instance, tuple[str, str]] = field(default_factory=dict)
+    judged_at: dict[Instance, int] = field(default_factory=dict)
+    last_fired: dict[Instance, int] = field(default_factory=dict)
+    unknown_since: dict[Instance, int] = field(default_factory=dict)
+    stale_alerted: set[Instance] = field(default_factory=set)
+    episodes: dict[Instance, Episode] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    held: dict[str, Held] = field(default_factory=dict)
+    sources: dict[str, SourceState] = field(default_factory=dict)
+    cadences: dict[str, int] = field(default_factory=dict)
+    silences: dict[str, Silenced] = field(default_factory=dict)
+    signals: set[str] = field(default_factory=set)
+    alerts: int = 0
+    heartbeat_at: int | None = None
+
+    def hear(self, event: Event) -> None:
+        """Take the health of a source from an event."""
+        if isinstance(event, Batch):
+            known = self.sources.setdefault(event.source, SourceState(event.now))
+            known.heard_at, known.failing_since, known.reason = event.now, None, ""
+            known.rejected += event.rejected
+        elif isinstance(event, Failed):
+            known = self.sources.setdefault(event.source, SourceState(event.now))
+            known.failing_since = known.failing_since if known.failing_since is not None else event.now
+            known.reason = event.reason
+
+    def fold(self, effect: Effect) -> None:
+        """Apply one recorded effect."""
+        match effect:
+            case Judged():
+                self._fold_verdict(effect)
+            case EpisodeOpened():
+                self.episodes[Instance(effect.rule, effect.subject)] = Episode(effect.at)
+            case EpisodeClosed():
+                self.episodes.pop(Instance(effect.rule, effect.subject), None)
+            case Held():
+                self.held[effect.proposal.id] = effect
+            case LayerMoved():
+                self.ledger.fold(effect)
+                self.held.pop(effect.id, None)
+            case SourceMoved():
+                self.sources.setdefault(effect.source, SourceState(effect.since)).down = not effect.up
+            case Silenced():
+                self.silences[effect.id] = effect
+            case Alerted():
+                self._fold_alert(effect)
+
+    def _fold_verdict(self, judged: Judged) -> None:
+        instance = Instance(judged.rule, judged.subject)
+        before = self.recorded.get(instance)
+        if before is not None and before[0] == Truth.FIRED and judged.verdict.state != Truth.FIRED:
+            self.last_fired[instance] = judged.at
+        if judged.verdict.state != Truth.UNKNOWN:
+            self.unknown_since.pop(instance, None)
+        elif before is None or before[0] != Truth.UNKNOWN:
+            self.unknown_since[instance] = judged.at
+        self.verdicts[instance] = judged.verdict
+        self.recorded[instance] = (judged.verdict.state, judged.verdict.code)
+        self.judged_at[instance] = judged.at
+
+    def _fold_alert(self, alert: Alerted) -> None:
+        self.alerts += 1
+        if alert.type == "heartbeat":
+            self.heartbeat_at = alert.at
+        if alert.type == "data.stale":
+            instance = Instance(str(alert.data["rule"]), str(alert.data["subject"]))
+            if alert.data.get("resolved"):
+                self.stale_alerted.discard(instance)
+            else:
+                self.stale_alerted.add(instance)
+

@@ -1,0 +1,31 @@
+"""Well-known tokens by chain and address: facts from the issuers' own pages, so that a position's assets need no on-chain text.
+
+Token names are never read from a contract: anyone can call a token anything.
+"""
+
+# chain -> address (as int) -> asset of the vocabulary. Wrapped coins are named by the coin they redeem for.
+_ADDRESSES: dict[str, dict[str, str]] = {
+    "ethereum": {
+        "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2": "ETH",
+        "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48": "USDC",
+        "0xdac17f958d2ee523a2206206994597c13d831ec7": "USDT",
+        "0x6b175474e89094c44da98b954eedeac495271d0f": "DAI",
+        "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599": "WBTC",
+    },
+    "arbitrum": {
+        "0x82af49447d8a07e3bd95bd0d56f35241523fbab1": "ETH",
+        "0xaf88d065e77c8cc2239327c5edb3a432268e5831": "USDC",
+        "0xfd086bc7cd5c481dcc9c85ebe478a1c0b69fcbb9": "USDT",
+    },
+    "base": {
+        "0x4200000000000000000000000000000000000006": "ETH",
+        "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913": "USDC",
+    },
+    "optimism": {
+        "0x4200000000000000000000000000000000000006": "ETH",
+        "0x0b2c639c533813f4aa9d7837caf62653d097ff85": "USDC",
+    },
+}
+ASSET_OF: dict[tuple[str, int], str] = {
+    (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
+}

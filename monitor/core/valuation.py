@@ -1,0 +1,75 @@
+"""What a position holds and what it is worth now. Delta by asset is the amount of that asset held, inside and outside an LP's range alike (METHOD 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monitor.core.book import Position
+from monitor.core.settings import STABLES
+from monitor.core.tokens import ASSET_OF
+from monitor.core.verdict import Evidence, Unknown
+from monitor.core.view import View
+
+EXACT_FIELDS = ("liquidity", "amount0", "amount1", "fees0", "fees1")
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """A position at now. `amounts` is by asset in coins (negative: owed or short), `exact` the chain's own integers where there are any."""
+
+    value_usd: float
+    amounts: Mapping[str, float]
+    delta_usd: Mapping[str, float]
+    exact: Mapping[str, int]
+    block_hash: str = ""
+
+    @property
+    def risk_asset(self) -> str:
+        """The asset, stablecoins left out, with the largest delta in USD. Raises Unknown for a position of stablecoins alone."""
+        risky = {asset: abs(usd) for asset, usd in self.delta_usd.items() if asset not in STABLES}
+        if not risky:
+            raise Unknown("stable", "the position holds stablecoins alone: there is no price risk to hedge")
+        return max(sorted(risky), key=lambda asset: risky[asset])
+
+
+def value_position(view: View, position: Position) -> Valuation:
+    """Value one position. Raises Unknown when a price or the chain's state is missing or stale."""
+    if position.kind == "uniswap-v3":
+        return _uniswap_v3(view, position)
+    amounts = {position.asset: float(position.size)} if position.kind == "perp" else {a: float(q) for a, q in position.amounts.items()}
+    delta = {asset: amount * view.price_usd(asset) for asset, amount in amounts.items()}
+    value = abs(delta[position.asset]) if position.kind == "perp" else sum(delta.values())
+    return Valuation(value, amounts, delta, {})
+
+
+def _uniswap_v3(view: View, position: Position) -> Valuation:
+    points = {name: _state(view, position, name) for name in EXACT_FIELDS}
+    exact = {name: int(point.value) for name, point in points.items()}
+    blocks = {point.block_hash for point in points.values()}
+    if len(blocks) != 1:
+        raise Unknown("mixed", "the position's numbers come from more than one block")
+    held: dict[str, float] = {}
+    for side in ("0", "1"):
+        decimals = int(_state(view, position, "decimals" + side).value)
+        amount = (exact["amount" + side] + exact["fees" + side]) / 10**decimals
+        asset = _asset(view, position, int(side))
+        held[asset] = held.get(asset, 0.0) + amount
+    delta = {asset: amount * view.price_usd(asset) for asset, amount in held.items()}
+    return Valuation(sum(delta.values()), held, delta, exact, blocks.pop())
+
+
+def _asset(view: View, position: Position, side: int) -> str:
+    if position.assets:
+        return position.assets[side]
+    token = int(_state(view, position, f"token{side}").value)
+    asset = ASSET_OF.get((position.chain, token))
+    if asset is None:
+        raise Unknown("token", f"token{side} {token:#042x} is not a well-known one: add assets: [.., ..] to position {position.id}")
+    return asset
+
+
+def _state(view: View, position: Position, name: str) -> Evidence:
+    metric = f"position.{name}"
+    sources = view.sources(metric, position.id)
+    if not sources:
+        raise Unknown("missing", f"the state of position {position.id} was not read yet")
+    return view.newest(metric, position.id, sources[0])

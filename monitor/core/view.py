@@ -1,0 +1,220 @@
+"""What a rule sees: the market as of now, judged for quality, with every read kept as evidence.
+
+The view also learns from the reads when the answer could change without any news: a value goes stale, a point leaves its window, a timer ends. The
+earliest of these is `due`, and the engine asks again then and not before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.core.market import Market, Series
+from monitor.core.units import HOUR, MINUTE, iso
+from monitor.core.verdict import Evidence, Unknown, Verdict
+from monitor.core.vocabulary import find_metric
+
+if TYPE_CHECKING:
+    from monitor.core.state import Episode, State
+
+FRESH_CADENCES = 3
+COVERAGE = 0.9
+INFERENCE_POINTS = 20
+TWAP_MS = 30 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Points of one series in a closed span of time: columns of equal length, ascending by `at` (epoch milliseconds)."""
+
+    at: npt.NDArray[np.int64]
+    known_at: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+    cadence_ms: int
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+class View:
+    """The market and the state at `now`, for one judgement."""
+
+    def __init__(self, market: Market, state: "State", now: int) -> None:
+        self.now = now
+        self._market = market
+        self._state = state
+        self._evidence: dict[tuple[str, str, str, int], Evidence] = {}
+        self.due: int | None = None
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return tuple(self._evidence.values())
+
+    def wake(self, at: int) -> None:
+        """Ask to be judged again at `at`."""
+        if at > self.now and (self.due is None or at < self.due):
+            self.due = at
+
+    def sources(self, metric: str, subject: str) -> tuple[str, ...]:
+        return self._market.sources(metric, subject)
+
+    def subjects(self, metric: str) -> tuple[str, ...]:
+        return self._market.subjects(metric)
+
+    def verdict(self, rule: str, subject: str) -> Verdict | None:
+        """The verdict of a rule this one needs, judged in this same pass."""
+        return self._state.verdicts.get((rule, subject))
+
+    def episode(self, rule: str, subject: str) -> "Episode | None":
+        return self._state.episodes.get((rule, subject))
+
+    def last_fired(self, rule: str, subject: str) -> int | None:
+        """When the rule was last FIRED (now, if it is), in epoch milliseconds."""
+        verdict = self._state.verdicts.get((rule, subject))
+        if verdict is not None and verdict.state == "FIRED":
+            return self.now
+        return self._state.last_fired.get((rule, subject))
+
+    def cadence(self, metric: str, subject: str, source: str) -> int:
+        """Expected spacing in milliseconds: the vocabulary's, else the median spacing of the last 20 values.
+
+        Under 3 values a source of ours is expected at its polling cadence; a series fed by hand raises Unknown.
+        """
+        row = find_metric(metric)
+        if row is not None and row.cadence_ms is not None:
+            return row.cadence_ms
+        series = self._need(metric, subject, source)
+        recent = series.at[series.between(0, self.now)][-INFERENCE_POINTS:]
+        if len(recent) < 3:
+            if (polled_ms := self._state.cadences.get(source)) is not None:
+                return polled_ms
+            raise Unknown("short", f"{source} has only {len(recent)} values of {metric} {subject}, 3 are needed to know how often it comes")
+        return max(1, int(median(b - a for a, b in zip(recent, recent[1:], strict=False))))
+
+    def newest(self, metric: str, subject: str, source: str, *, fresh: bool = True) -> Evidence:
+        """The newest value whose time has come. Raises Unknown when there is none or (if `fresh` is asked) it is stale."""
+        series = self._need(metric, subject, source)
+        position = series.between(0, self.now).stop - 1
+        if position < 0:
+            raise Unknown("missing", f"{source} has no {metric} of {subject} yet")
+        point = self._point(series, metric, subject, source, position)
+        if fresh:
+            self._must_be_fresh(point, self.cadence(metric, subject, source))
+        return self._keep(point)
+
+    def window(self, metric: str, subject: str, source: str, span_ms: int, *, covered: bool = True) -> Window:
+        """Points with now - span <= at <= now. Raises Unknown when stale, or (if `covered` is asked) when the coverage is too thin."""
+        series = self._need(metric, subject, source)
+        cadence_ms = self.cadence(metric, subject, source)
+        inside = series.between(self.now - span_ms, self.now)
+        if inside.start == inside.stop:
+            raise Unknown("missing", f"{source} has no {metric} of {subject} in the last {_span(span_ms)}")
+        point = self._point(series, metric, subject, source, inside.stop - 1)
+        self._must_be_fresh(point, cadence_ms)
+        self._keep(point)
+        self.wake(series.at[inside.start] + span_ms + 1)
+        at = np.array(series.at[inside], dtype=np.int64)
+        if covered:
+            _must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
+        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
+
+    def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
+        """The newest closed bars without a gap, at most `count`. Raises Unknown when stale, or when fewer than `minimum` stand in one row."""
+        row = find_metric(metric)
+        series = self._need(metric, subject, source)
+        bar_ms = row.bar_ms if row is not None else 0
+        end = series.between(0, self.now - bar_ms).stop
+        if end == 0:
+            raise Unknown("missing", f"{source} has no closed bar of {metric} {subject}")
+        point = self._point(series, metric, subject, source, end - 1)
+        self._must_be_fresh(point, bar_ms)
+        self._keep(point)
+        at = np.array(series.at[max(0, end - count) : end], dtype=np.int64)
+        holes = np.flatnonzero(np.diff(at) != bar_ms)
+        start = int(holes[-1]) + 1 if len(holes) else 0
+        if len(at) - start < minimum:
+            gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
+            raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
+        first = end - len(at) + start
+        values = np.array(series.value[first:end], dtype=np.float64)
+        return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
+
+    def revisions(self, metric: str, subject: str, source: str) -> Mapping[int, tuple[float, int]]:
+        """Every instant's newest known value and when it was known, oldest first: what a vintage looks like as of now."""
+        series = self._need(metric, subject, source)
+        columns = zip(series.at, series.value, series.known_at, strict=True)
+        return {at: (float(value), known_at) for at, value, known_at in columns}
+
+    def note(self, metric: str, subject: str, source: str, at: int) -> None:
+        """Keep the value of one instant as evidence."""
+        series = self._need(metric, subject, source)
+        inside = series.between(at, at)
+        if inside.start < inside.stop:
+            self._keep(self._point(series, metric, subject, source, inside.start))
+
+    def price_usd(self, asset: str) -> float:
+        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes. Raises Unknown otherwise."""
+        prices, alone = [], ("", "")
+        for metric in ("price.usd", "perp.mark"):
+            for source in self.sources(metric, asset):
+                try:
+                    prices.append(float(self.newest(metric, asset, source).value))
+                    alone = (metric, source)
+                except Unknown:
+                    continue
+        if len(prices) >= 2:
+            return float(median(prices))
+        if not prices:
+            raise Unknown("price", f"no fresh price of {asset}")
+        window = self.window(alone[0], asset, alone[1], TWAP_MS, covered=False)
+        if len(window) < 2:
+            raise Unknown("price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed")
+        return float(window.value.mean())
+
+    def _need(self, metric: str, subject: str, source: str) -> Series:
+        series = self._market.series(metric, subject, source)
+        if series is None:
+            raise Unknown("missing", f"no {metric} of {subject} from {source}")
+        return series
+
+    def _point(self, series: Series, metric: str, subject: str, source: str, position: int) -> Evidence:
+        newest = position == len(series) - 1
+        value = series.value[position]
+        block_hash = series.block_hash if newest else ""
+        return Evidence(metric, subject, source, series.at[position], series.known_at[position], value, block_hash)
+
+    def _keep(self, point: Evidence) -> Evidence:
+        self._evidence[(point.metric, point.subject, point.source, point.at)] = point
+        return point
+
+    def _must_be_fresh(self, point: Evidence, cadence_ms: int) -> None:
+        row = find_metric(point.metric)
+        ends = point.at + (row.bar_ms if row is not None else 0)
+        limit = ends + FRESH_CADENCES * cadence_ms
+        if self.now > limit:
+            raise Unknown("stale", f"{point.metric} {point.subject} from {point.source} is {_span(self.now - ends)} old")
+        self.wake(limit + 1)
+
+
+def _must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence_ms: int, what: str) -> None:
+    expected = span_ms // cadence_ms
+    if len(at) < COVERAGE * expected:
+        raise Unknown("coverage", f"{what}: {len(at)} of {expected} expected samples")
+    gaps = np.diff(at, prepend=start)
+    if len(gaps) and int(gaps.max()) > FRESH_CADENCES * cadence_ms:
+        raise Unknown("coverage", f"{what}: a hole of {_span(int(gaps.max()))}")
+    if np.any(np.diff(at)[-2:] > 1.5 * cadence_ms):
+        raise Unknown("coverage", f"{what}: one of the last 3 samples is missing")
+
+
+def _span(span_ms: int) -> str:
+    hours = span_ms / HOUR
+    if hours >= 48:
+        return f"{hours / 24:.1f} days"
+    return f"{hours:.1f} h" if hours >= 1 else f"{span_ms / MINUTE:.0f} min"
+
+
