@@ -11,10 +11,15 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from monitor.core.text import safe_text
 from monitor.errors import BadPayload, SourceError
+
+if TYPE_CHECKING:
+    from monitor.net import Net
 
 Rpc = Callable[[str, Sequence[object]], Awaitable[object]]
 """One JSON-RPC request: method and parameters to the `result`; SourceError when there is none."""
@@ -26,6 +31,7 @@ KNOWN_GENESIS: Mapping[int, str] = {
     42161: "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
 }
 ANSWER_BYTES = 64 * 1024
+REPLY_BYTES = 16 * 1024 * 1024
 WORD = 32
 
 # The header in the order in which it is hashed: bytes of that size, a number (0), or bytes of any size (-1).
@@ -56,6 +62,7 @@ _LATER = {
     "requestsHash": 32,
 }
 _OFFCHAIN_LOOKUP = bytes.fromhex("556f1830")
+_METHOD_NOT_FOUND = -32601
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +149,36 @@ class BlockPinnedReader:
         return decode_batch(answer, calls)
 
 
-def batch_bytes(count: int) -> int:
+def json_rpc(net: "Net", url: str) -> Rpc:
+    """JSON-RPC 2.0 over one URL, one request a call, each with an id of its own."""
+    numbers = count(1)
+
+    async def rpc(method: str, params: Sequence[object]) -> object:
+        number = next(numbers)
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+        return rpc_result(await net.post_json(url, request, max_bytes=REPLY_BYTES), method, number)
+
+    return rpc
+
+
+def rpc_result(reply: object, method: str, number: int) -> object:
+    """The result in a reply. SourceError with the node's own words if it is an error; BadPayload if it answers no question of ours."""
+    if not isinstance(reply, Mapping):
+        raise BadPayload(f"{method}: the reply is not a JSON-RPC object")
+    if (error := reply.get("error")) is not None:
+        words = error.get("message") if isinstance(error, Mapping) else error
+        permanent = isinstance(error, Mapping) and error.get("code") == _METHOD_NOT_FOUND
+        raise SourceError(f"{method}: the node says {safe_text(str(words), 120)!r}", permanent=permanent)
+    if reply.get("id") != number or isinstance(reply.get("id"), bool):
+        raise BadPayload(f"{method}: the reply carries the id of another request")
+    if "result" not in reply:
+        raise BadPayload(f"{method}: the reply has neither result nor error")
+    return reply["result"]
+
+
+def batch_bytes(calls: int) -> int:
     """The most that an answer to so many calls may measure."""
-    return 2 * WORD + count * (4 * WORD + ANSWER_BYTES)
+    return 2 * WORD + calls * (4 * WORD + ANSWER_BYTES)
 
 
 def batch_payload(calls: Sequence[Call]) -> bytes:
@@ -169,15 +203,15 @@ def decode_batch(answer: object, calls: Sequence[Call]) -> list[Answer]:
     return [_answer(success, output, call) for (success, output), call in zip(split_results(body, len(calls)), calls, strict=True)]
 
 
-def split_results(body: bytes, count: int) -> Iterator[tuple[bool, bytes]]:
+def split_results(body: bytes, expected: int) -> Iterator[tuple[bool, bytes]]:
     """The `(bool, bytes)[]` of aggregate3, each element where the one before ends.
 
     Pointers that are reused, overlap or leave gaps are legal ABI and are refused: they let a short answer unfold into a large one (F-060).
     """
-    if _word(body, 0) != WORD or _word(body, WORD) != count:
-        raise BadPayload(f"aggregate3 did not return {count} results")
-    base, cursor = 2 * WORD, 2 * WORD + count * WORD
-    for index in range(count):
+    if _word(body, 0) != WORD or _word(body, WORD) != expected:
+        raise BadPayload(f"aggregate3 did not return {expected} results")
+    base, cursor = 2 * WORD, 2 * WORD + expected * WORD
+    for index in range(expected):
         success, size = _word(body, cursor), _word(body, cursor + 2 * WORD)
         start, end = cursor + 3 * WORD, cursor + 3 * WORD + size
         if base + _word(body, base + index * WORD) != cursor or success > 1 or _word(body, cursor + WORD) != 2 * WORD or end > len(body):
