@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.text import safe_text
 from monitor.errors import BadPayload, SourceError
+from monitor.resources import resource_dir
 
 if TYPE_CHECKING:
     from monitor.net import Net
@@ -267,10 +267,8 @@ def _function(abi: str, name: str) -> _Function:
 
 @cache
 def load_abi(name: str) -> tuple[Any, ...]:
-    """A contract's minimal ABI: inside the package where it was installed, else `abis/` at the root of the clone."""
-    package = Path(__file__).resolve().parent
-    folder = next(folder for folder in (package / "abis", package.parent / "abis") if folder.is_dir())
-    return tuple(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    """A contract's minimal ABI out of `abis/`: only the functions that are called."""
+    return tuple(json.loads((resource_dir("abis") / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def verified_block(header: object, what: str) -> Block:

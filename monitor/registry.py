@@ -29,9 +29,13 @@ def plugins(package: str, base: type[Plugin]) -> dict[str, type[Plugin]]:
     return found
 
 
-@cache
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
 def _adapter(cls: type) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
+    if cls not in _adapters:
+        _adapters[cls] = TypeAdapter(cls)
+    return _adapters[cls]
 
 
 def build(cls: type[Plugin], settings: object) -> Plugin:

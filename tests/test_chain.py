@@ -159,7 +159,8 @@ def test_a_header_with_any_one_field_changed_is_refused_for_good_F_045(name: str
 def test_a_header_without_a_later_field_is_another_header(name: str) -> None:
     with pytest.raises(SourceError, match="does not hash"):
         verified_block({**header(), name: None}, "block")
-    assert verified_block(header(**{name: None}), "block").hash != header()["hash"]
+    without: dict[str, Any] = {name: None}
+    assert verified_block(header(**without), "block").hash != header()["hash"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ THREE = results(WORD, WORD, WORD)
         "inner pointer",
         "huge size",
         "gap",
-    ],  # fmt: skip  # noqa: E501
+    ],
 )
 def test_an_envelope_out_of_shape_spoils_the_batch_and_is_never_unfolded_F_060(body: bytes) -> None:
     assert decode_batch("0x" + THREE.hex(), DECIMALS) == [(18,)] * 3

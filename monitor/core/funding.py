@@ -62,7 +62,7 @@ def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _capped(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    shares = weights / weights.sum()
+    shares: npt.NDArray[np.float64] = weights / weights.sum()
     heaviest = int(shares.argmax())
     if len(shares) < 2 or shares[heaviest] <= HEAVIEST:
         return shares

@@ -7,18 +7,14 @@ earliest of these is `due`, and the engine asks again then and not before.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from monitor.core.market import Market, Series
+from monitor.core.state import Episode, Instance, State
 from monitor.core.units import HOUR, MINUTE, iso
 from monitor.core.verdict import Evidence, Unknown, Verdict
 from monitor.core.vocabulary import find_metric
-
-if TYPE_CHECKING:
-    from monitor.core.state import Episode, State
 
 FRESH_CADENCES = 3
 COVERAGE = 0.9
@@ -43,7 +39,7 @@ class Window:
 class View:
     """The market and the state at `now`, for one judgement."""
 
-    def __init__(self, market: Market, state: "State", now: int) -> None:
+    def __init__(self, market: Market, state: State, now: int) -> None:
         self.now = now
         self._market = market
         self._state = state
@@ -67,17 +63,17 @@ class View:
 
     def verdict(self, rule: str, subject: str) -> Verdict | None:
         """The verdict of a rule this one needs, judged in this same pass."""
-        return self._state.verdicts.get((rule, subject))
+        return self._state.verdicts.get(Instance(rule, subject))
 
-    def episode(self, rule: str, subject: str) -> "Episode | None":
-        return self._state.episodes.get((rule, subject))
+    def episode(self, rule: str, subject: str) -> Episode | None:
+        return self._state.episodes.get(Instance(rule, subject))
 
     def last_fired(self, rule: str, subject: str) -> int | None:
         """When the rule was last FIRED (now, if it is), in epoch milliseconds."""
-        verdict = self._state.verdicts.get((rule, subject))
+        verdict = self._state.verdicts.get(Instance(rule, subject))
         if verdict is not None and verdict.state == "FIRED":
             return self.now
-        return self._state.last_fired.get((rule, subject))
+        return self._state.last_fired.get(Instance(rule, subject))
 
     def cadence(self, metric: str, subject: str, source: str) -> int:
         """Expected spacing in milliseconds: the vocabulary's, else the median spacing of the last 20 values.

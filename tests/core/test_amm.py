@@ -1,7 +1,7 @@
 """The pool arithmetic: exact tables, properties against exact fractions, and the published vectors of the contracts' own tests."""
 
 import csv
-import os
+from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
@@ -41,30 +41,19 @@ OPEN = TickEdge(True, 0, 0)
 CLOSED = TickEdge(False, 0, 0)
 
 
-@pytest.fixture(scope="module")
-def vectors() -> Path:
-    default = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
-    folder = Path(os.environ.get("HEDGE_MONITOR_RECORDED_DATA", default)) / "uniswap-v3-oracle"
-    if not folder.is_dir():
-        pytest.skip(f"recorded data absent: {folder}; set HEDGE_MONITOR_RECORDED_DATA to the folder that holds it")
-    return folder
-
-
 def rows(path: Path) -> list[tuple[int, ...]]:
     with path.open(newline="", encoding="utf-8") as lines:
         return [tuple(int(cell) for cell in row) for row in list(csv.reader(lines))[1:]]
 
 
-@pytest.mark.recorded
-def test_tick_to_price_equals_the_published_vectors(vectors: Path) -> None:
-    table = rows(vectors / "tick_to_sqrtPriceX96.csv")
+def test_tick_to_price_equals_the_published_vectors(recorded_data: Path) -> None:
+    table = rows(recorded_data / "uniswap-v3-oracle" / "tick_to_sqrtPriceX96.csv")
     assert len(table) == 28
     assert [sqrt_ratio_at_tick(tick) for tick, _ in table] == [ratio for _, ratio in table]
 
 
-@pytest.mark.recorded
-def test_price_to_tick_equals_the_published_vectors(vectors: Path) -> None:
-    table = rows(vectors / "sqrtPriceX96_to_tick.csv")
+def test_price_to_tick_equals_the_published_vectors(recorded_data: Path) -> None:
+    table = rows(recorded_data / "uniswap-v3-oracle" / "sqrtPriceX96_to_tick.csv")
     assert len(table) == 13
     assert [tick_at_sqrt_ratio(ratio) for ratio, _ in table] == [tick for _, tick in table]
 
@@ -135,7 +124,7 @@ def test_the_tick_of_a_price_brackets_it(price: int) -> None:
         (lambda: price_of_token0(Q96, 18, 256), "decimals1"),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence_F_056(call, sentence: str) -> None:  # type: ignore[no-untyped-def]  # a table of thunks
+def test_nonsense_is_refused_with_a_sentence_F_056(call: Callable[[], object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call()
 
@@ -167,9 +156,7 @@ def test_amounts_at_and_around_the_edges_of_a_range(price: int, amounts: tuple[i
 @example(MIN_SQRT_RATIO, (MIN_TICK, MAX_TICK), UINT128)
 @example(MAX_SQRT_RATIO - 1, (MIN_TICK, MAX_TICK), UINT128)
 @example(Q96, (-1, 1), 0)
-def test_amounts_are_the_exact_fractions_rounded_down_once(
-    price: int, ticks: tuple[int, int], liquidity: int
-) -> None:
+def test_amounts_are_the_exact_fractions_rounded_down_once(price: int, ticks: tuple[int, int], liquidity: int) -> None:
     lower, upper = (sqrt_ratio_at_tick(tick) for tick in ticks)
     inside = min(max(price, lower), upper)
     exact0 = Fraction(liquidity * Q96 * (upper - inside), upper * inside)

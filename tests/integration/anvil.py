@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import secrets
-import shutil
 import socket
 import subprocess
 import time
@@ -15,25 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from web3 import Web3
 
 from monitor.errors import SourceError
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULES = ROOT / "node_modules"
-BINARY = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
-# The wrapper package picks a platform package by its install script, which is not run; the platform package is named outright.
-PACKAGES = (
-    "@foundry-rs/anvil@1.7.1",
-    "@foundry-rs/anvil-linux-amd64@1.7.1",
-    "@uniswap/v3-core@1.0.1",
-    "@uniswap/v3-periphery@1.4.4",
-    "solc@0.8.28",
-)
 START_SECONDS = 20.0
 CALL_SECONDS = 30.0
-INSTALL_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -88,40 +73,12 @@ class Anvil:
         raise RuntimeError(f"transaction {sent} was not mined within {CALL_SECONDS:.0f} s")
 
 
-def missing_tools() -> str | None:
-    """Install what is absent from the package registry; a sentence on what is missing and how to get it, or None."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        return "anvil and the Uniswap contracts need npm and node: install them (apt install npm), then run again"
-    wanted = [package for package in PACKAGES if not (MODULES / package.rpartition("@")[0] / "package.json").is_file()]
-    if wanted and not _installed(wanted):
-        return f"npm could not install {' '.join(wanted)}: run `npm install --ignore-scripts --no-save` with them in {ROOT} where npm works"
-    return None if os.access(BINARY, os.X_OK) else f"{BINARY} does not run on this machine"
-
-
-def _installed(packages: list[str]) -> bool:
-    command = ["npm", "install", "--ignore-scripts", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", *_standing(), *packages]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=INSTALL_SECONDS, check=False).returncode == 0
-
-
-def _standing() -> list[str]:
-    # npm removes what no manifest and no argument names, so whatever stands in node_modules is named again.
-    lock = MODULES / ".package-lock.json"
-    packages = json.loads(lock.read_text(encoding="utf-8"))["packages"] if lock.is_file() else {}
-    return [
-        f"{path.removeprefix('node_modules/')}@{facts['version']}" for path, facts in packages.items() if path.count("node_modules/") == 1
-    ]
-
-
-def skip_or_fail(reason: str) -> None:
-    """A missing tool is a skip on a desk and a failure in continuous integration."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-
-
 @contextmanager
-def started() -> Iterator[Anvil]:
+def started(binary: Path) -> Iterator[Anvil]:
+    """A fresh chain on a free port, killed at the end."""
     port, chain_id = _free_port(), 1_000_000_000 + secrets.randbelow(1_000_000_000)
     options = ["--prune-history", "256", "--slots-in-an-epoch", "1", "--silent", "--host", "127.0.0.1"]
-    process = subprocess.Popen([BINARY, *options, "--port", str(port), "--chain-id", str(chain_id)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([binary, *options, "--port", str(port), "--chain-id", str(chain_id)], stdout=subprocess.DEVNULL)
     try:
         chain = Anvil(f"http://127.0.0.1:{port}", chain_id, process)
         _wait(chain)
@@ -147,12 +104,3 @@ def _wait(chain: Anvil) -> None:
         else:
             return
     raise RuntimeError(f"anvil did not answer on {chain.url} within {START_SECONDS:.0f} s")
-
-
-@pytest.fixture(scope="session")
-def anvil() -> Iterator[Anvil]:
-    """A fresh chain for the session; skips with a sentence where the tools cannot be had."""
-    if reason := missing_tools():
-        skip_or_fail(reason)
-    with started() as chain:
-        yield chain

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.integration.anvil import MODULES
+from tests.integration.tools import node_package
 
 SOURCES = Path(__file__).parent / "contracts"
 COMPILE_SECONDS = 120.0
@@ -21,7 +21,7 @@ def compiled() -> dict[str, Any]:
         # Paris knows no PUSH0, so the code runs on whatever hard fork the chain is at.
         "settings": {"evmVersion": "paris", "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}}},
     }
-    command = ["node", MODULES / "solc" / "solc.js", "--standard-json"]
+    command = ["node", str(node_package("solc") / "solc.js"), "--standard-json"]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True)
     # solc-js may print a notice before the document.
     answer = json.loads(done.stdout[done.stdout.index("{") :])
@@ -39,6 +39,6 @@ def _artifact(body: dict[str, Any]) -> dict[str, Any]:
 @cache
 def published(package: str, path: str) -> dict[str, Any]:
     """The artifact a package ships, for example `published("v3-core", "UniswapV3Factory")`; `path` may name a folder of contracts/."""
-    file = MODULES / "@uniswap" / package / "artifacts" / "contracts" / f"{path}.sol" / f"{path.rpartition('/')[2]}.json"
+    file = node_package(f"@uniswap/{package}") / "artifacts" / "contracts" / f"{path}.sol" / f"{path.rpartition('/')[2]}.json"
     artifact: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return artifact

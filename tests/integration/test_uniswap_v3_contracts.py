@@ -11,8 +11,6 @@ from monitor.core.amm import Payout, Stake, TickEdge, V3Pool, V3Position, payout
 from tests.integration.anvil import Anvil
 from tests.integration.uniswap import OFFLINE, Uniswap, deploy
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
-
 UINT128 = 2**128 - 1
 SWAPS = 50
 SEED = 20260301
@@ -32,21 +30,24 @@ def paid(world: Uniswap, token_id: int, liquidity: int, block: dict[str, Any]) -
     answers = manager.read("multicall", [bytes.fromhex(call[2:]) for call in calls], sender=owner, block=block)
     amounts = [OFFLINE.codec.decode(["uint256", "uint256"], answer) for answer in answers]
     burned, collected = amounts[0] if liquidity else (0, 0), amounts[-1]
-    return Payout(*burned, collected[0] - burned[0], collected[1] - burned[1])
+    return Payout(burned[0], burned[1], collected[0] - burned[0], collected[1] - burned[1])
 
 
 def state(world: Uniswap, token_id: int, block: dict[str, Any]) -> tuple[V3Pool, V3Position]:
     held = world.manager.read("positions", token_id, block=block)
     lower, upper = held[5], held[6]
     key = Web3.solidity_keccak(["address", "int24", "int24"], [world.manager.address, lower, upper])
-    edges = [world.pool.read("ticks", tick, block=block) for tick in (lower, upper)]
+    below, above = (
+        TickEdge(edge[7], edge[2], edge[3]) for edge in (world.pool.read("ticks", tick, block=block) for tick in (lower, upper))
+    )
     price, tick, *_ = world.pool.read("slot0", block=block)
     pool = V3Pool(
         price,
         tick,
         world.pool.read("feeGrowthGlobal0X128", block=block),
         world.pool.read("feeGrowthGlobal1X128", block=block),
-        *(TickEdge(edge[7], edge[2], edge[3]) for edge in edges),
+        below,
+        above,
         Stake(*world.pool.read("positions", key, block=block)),
     )
     return pool, V3Position(lower, upper, Stake(*held[7:12]))
@@ -72,13 +73,13 @@ def shake(world: Uniswap, dice: random.Random) -> None:
         world.swap(goal < price, 10**24, goal)
 
 
-def test_every_position_is_worth_to_the_wei_what_the_contracts_would_pay_after_each_of_fifty_swaps(anvil: Anvil) -> None:
-    world, dice = deploy(anvil, sqrt_ratio_at_tick(7)), random.Random(SEED)
+def test_every_position_is_worth_to_the_wei_what_the_contracts_would_pay_after_each_of_fifty_swaps(chain: Anvil) -> None:
+    world, dice = deploy(chain, sqrt_ratio_at_tick(7)), random.Random(SEED)
     twin = (-600, 540)
     held = [world.mint(*twin, 10**19), world.mint(*twin, 7 * 10**18 + 1), world.mint(-120, 0, 10**18), world.mint(-887220, 887220, 10**17)]
     spent = world.mint(60, 180, 10**17)
     world.swap(False, 10**18)
-    stake = state(world, spent, pinned(anvil))[1].stake
+    stake = state(world, spent, pinned(chain))[1].stake
     world.manager.send(world.owner, "decreaseLiquidity", (spent, stake.liquidity, 0, 0, 2**40))
     ticks, fees = set(), 0
     for step in range(SWAPS):
@@ -95,8 +96,8 @@ def test_every_position_is_worth_to_the_wei_what_the_contracts_would_pay_after_e
 
 
 @pytest.mark.parametrize(("start", "edge"), [(7, -60), (7, 120), (-300, -60), (300, 120)])
-def test_a_price_that_stops_exactly_on_an_edge_pays_as_the_contracts_do(anvil: Anvil, start: int, edge: int) -> None:
-    world = deploy(anvil, sqrt_ratio_at_tick(start))
+def test_a_price_that_stops_exactly_on_an_edge_pays_as_the_contracts_do(chain: Anvil, start: int, edge: int) -> None:
+    world = deploy(chain, sqrt_ratio_at_tick(start))
     held = [world.mint(-60, 120, 10**18), world.mint(-887220, 887220, 10**17)]
     world.swap(edge < start, 10**21, sqrt_ratio_at_tick(edge))
     price, tick, *_ = world.pool.read("slot0")
@@ -107,12 +108,12 @@ def test_a_price_that_stops_exactly_on_an_edge_pays_as_the_contracts_do(anvil: A
     check(world, held)
 
 
-def test_a_neighbour_in_the_same_range_can_round_a_position_out_of_a_unit_it_is_owed(anvil: Anvil) -> None:
-    world = deploy(anvil, sqrt_ratio_at_tick(7))
+def test_a_neighbour_in_the_same_range_can_round_a_position_out_of_a_unit_it_is_owed(chain: Anvil) -> None:
+    world = deploy(chain, sqrt_ratio_at_tick(7))
     large, small = world.mint(-60, 120, 10**18), world.mint(-60, 120, 10**3)
     for _ in range(6):
         world.swap(True, 1000)
         world.manager.send(world.owner, "collect", (small, world.owner, UINT128, UINT128))
     [result] = check(world, [large])
-    pool, position = state(world, large, pinned(anvil))
+    pool, position = state(world, large, pinned(chain))
     assert payout(replace(pool, holder=None), position).fees0 > result.fees0

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from web3 import Web3
 
 from tests.integration.anvil import Anvil
@@ -102,9 +101,3 @@ def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:
     pool = factory.read("getPool", token0.address, token1.address, FEE)
     pool_abi = published("v3-core", "UniswapV3Pool")["abi"]
     return Uniswap(chain, owner, factory, manager, router, (token0, token1), Contract(chain, Web3.to_checksum_address(pool), pool_abi))
-
-
-@pytest.fixture(scope="session")
-def uniswap(anvil: Anvil) -> Uniswap:
-    """A pool opened at 1 raw unit for 1."""
-    return deploy(anvil, 1 << 96)
