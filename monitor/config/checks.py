@@ -32,6 +32,7 @@ CHAIN_IDS = {
     "sepolia": 11155111,
 }
 _ADDRESS_DIGITS = 40
+_CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
 _KEY_DIGITS = 64
 _SHORTEST_ADDRESS = 20
 _HEX_RUN = re.compile(r"(?<![0-9A-Za-z])0[xX]([0-9A-Za-z]*)")
@@ -81,7 +82,7 @@ def checksummed(digits: str) -> str:
 
     low = digits.lower()
     nibbles = keccak(low.encode()).hex()
-    return "".join(c.upper() if int(n, 16) >= 8 else c for c, n in zip(low, nibbles, strict=False))  # noqa: PLR2004 - EIP-55's own number
+    return "".join(c.upper() if int(n, 16) >= _CAPITAL_FROM else c for c, n in zip(low, nibbles, strict=False))
 
 
 def _split(url: str) -> SplitResult | None:

@@ -3,15 +3,19 @@
 import base64
 import copy
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import AfterValidator, SecretStr
 
-from monitor.config import load
+from monitor.config import Catalogue, load
 from monitor.config.checks import checksummed
 from monitor.errors import ConfigError
+from monitor.source import Collector
 from tests.config.catalogue import CATALOGUE, SECRET, load_text, source
 
 VITALIK = "d8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
@@ -30,6 +34,12 @@ def test_three_mistakes_are_three_lines_at_once_f_150(tmp_path: Path) -> None:
         "hedge-monitor.yaml:2: book.capitol: there is no such setting; did you mean capital?",
         "hedge-monitor.yaml:5: rules.tvl-drawdown.threshold: '8 apples' is not a rate: write 8%, 80bp or 0.08",
         "hedge-monitor.yaml:7: server.port: must be a port from 0 (any free one) to 65535",
+    ]
+
+
+def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path) -> None:
+    assert problems(tmp_path, "sources: {fred: {api_kye: abcdefgh}}") == [
+        "hedge-monitor.yaml:1: sources.fred.api_kye: there is no such setting; did you mean api_key?"
     ]
 
 
@@ -185,7 +195,8 @@ NEAR_MISSES = {
     "all of the capital": "book: {envelope: 100%}",
     "highest port": "server: {port: 65535}",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
-    "largest token id": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{id: p, kind: uniswap-v3, chain: base, token_id: {2**256 - 1}}}]',
+    "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: %d}]'
+    % (2**256 - 1),
     "no governance": "governance: {}",
     "a mirror with a good address": f"sources: {{defillama: {{endpoint: 'https://x.example/0x{VITALIK}'}}}}",
 }
@@ -385,6 +396,23 @@ def test_no_error_repeats_a_secret_f_151(tmp_path: Path, text: str) -> None:
     except ConfigError as error:
         told = "".join(traceback.format_exception(error)) + repr(error.problems) + repr(error.__context__)
     assert CANARY not in told
+
+
+def talkative(secret: SecretStr) -> SecretStr:
+    raise ValueError(f"{secret.get_secret_value()} is too short")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talkative(Collector):
+    pin: Annotated[SecretStr, AfterValidator(talkative)]
+
+
+def test_a_source_that_repeats_a_secret_too_short_to_blot_is_not_quoted_f_151(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("sources: {talkative: {pin: q7}}")
+    with pytest.raises(ConfigError, match=r"x\.yaml:1: sources\.talkative\.pin: is not a value that can stand here") as caught:
+        load(file, {}, Catalogue(collectors={"talkative": Talkative}))
+    assert "q7" not in str(caught.value)
 
 
 def test_a_secret_can_stand_in_a_file_and_loses_its_newline(tmp_path: Path) -> None:
