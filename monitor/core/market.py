@@ -5,7 +5,8 @@ A series is three columns sorted by `at`, the newest revision of each instant on
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
+from typing import Any
 
 from monitor.core.observation import Observation, SeriesKey
 from monitor.core.vocabulary import find_metric
@@ -21,7 +22,7 @@ class Series:
     def __init__(self, exact: bool) -> None:
         self.at = array("q")
         self.known_at = array("q")
-        self.value: array[float] | list[int] = [] if exact else array("d")
+        self.value: MutableSequence[Any] = [] if exact else array("d")
         self.block_hash = ""
 
     def __len__(self) -> int:
@@ -33,12 +34,12 @@ class Series:
         if position < len(self.at) and self.at[position] == observation.at:
             if observation.known_at < self.known_at[position] or observation.value == self.value[position]:
                 return False
-            self.value[position] = observation.value  # type: ignore[call-overload]  # the column's type follows the metric
+            self.value[position] = observation.value
             self.known_at[position] = observation.known_at
         else:
             self.at.insert(position, observation.at)
             self.known_at.insert(position, observation.known_at)
-            self.value.insert(position, observation.value)  # type: ignore[arg-type]  # as above
+            self.value.insert(position, observation.value)
         if position == len(self.at) - 1:
             self.block_hash = observation.block_hash
         self._trim()
@@ -97,6 +98,14 @@ class Market:
         position = bisect_left(series.at, at)
         found = position < len(series.at) and series.at[position] == at
         return series.value[position] if found else None
+
+    def known_at(self, key: SeriesKey, at: int) -> int | None:
+        """When the value held for exactly this instant was known."""
+        series = self._series.get(key)
+        if series is None:
+            return None
+        position = bisect_left(series.at, at)
+        return series.known_at[position] if position < len(series.at) and series.at[position] == at else None
 
     def keys(self) -> Iterator[SeriesKey]:
         return iter(sorted(self._series))

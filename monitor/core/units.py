@@ -92,3 +92,10 @@ def iso(time_ms: int) -> str:
 
 
 
+
+
+def month_before(month_ms: int, count: int) -> int:
+    """First day of the month `count` months before a month's first day; both in epoch milliseconds, UTC."""
+    moment = datetime.fromtimestamp(month_ms / 1000, UTC)
+    months = moment.year * 12 + moment.month - 1 - count
+    return round(datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC).timestamp() * 1000)

@@ -1,0 +1,78 @@
+"""Inflation is rising: the newest CPI or PPI print, year on year as published, is above the print before it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from monitor.core.rule import Class, Configured, Group, Input, Rule, Scope
+from monitor.core.units import DAY, Duration, iso, month_before
+from monitor.core.verdict import Condition, State, Unknown, Verdict, any_of, attempt, more_than
+from monitor.core.view import View
+
+PRINTS = {"macro.cpi": "CPI", "macro.ppi": "PPI"}
+SCALE_POINTS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroRising(Rule):
+    """METHOD 4.1. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month; both rounded half-up to 0.1 points.
+
+    A print counts for `valid_for` after its release. The previous print is the previous *published* month of the same vintage: a month that was never
+    published is passed over, and never interpolated.
+    """
+
+    title: ClassVar[str] = "The newest CPI or PPI print is above the one before"
+    scope: ClassVar[Scope] = Scope.MARKET
+    groups: ClassVar[tuple[Group, ...]] = (Group.FUNDAMENTAL,)
+    kind: ClassVar[Class] = Class.EVIDENCE
+
+    valid_for: Duration = 45 * DAY
+    variant: Literal["yoy", "mom"] = "yoy"
+
+    def inputs(self, subject: str) -> tuple[Input, ...]:
+        return tuple(Input(metric, subject) for metric in PRINTS)
+
+    def configured(self, subject: str, has: Configured) -> bool:
+        return any(has(one) for one in self.inputs(subject))
+
+    def judge(self, view: View, subject: str) -> Verdict:
+        metrics = [metric for metric in PRINTS if view.sources(metric, subject)]
+        if not metrics:
+            raise Unknown("missing", "no CPI or PPI print is known yet")
+        parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]
+        said = "; ".join(part.reason for part in parts)
+        return any_of(parts, {State.FIRED: said, State.QUIET: said})
+
+    def over(self, view: View, subject: str, since: int) -> bool:
+        """The next print has come and is not rising: the verdict is QUIET on known evidence, which is when this is asked."""
+        return True
+
+    def _leg(self, view: View, metric: str, subject: str) -> Condition:
+        source = view.sources(metric, subject)[0]
+        levels = view.revisions(metric, subject, source)
+        months = sorted(levels)
+        newest = months[-1]
+        released = levels[newest][1]
+        if view.now > released + self.valid_for:
+            name = f"the newest {PRINTS[metric]} print, of {iso(newest)[:7]}"
+            raise Unknown("stale", f"{name}, was released more than {self.valid_for / DAY:g} days ago")
+        view.wake(released + self.valid_for + 1)
+        change, month = self._change(levels, newest), months[-2] if len(months) > 1 else newest
+        before = self._change(levels, month)
+        for at in (newest, month):
+            view.note(metric, subject, source, at)
+        word = "above" if change > before else ("equal to" if change == before else "below")
+        reason = f"{PRINTS[metric]} of {iso(newest)[:7]} at {change:.1f}% is {word} the {before:.1f}% of {iso(month)[:7]}"
+        return more_than(PRINTS[metric], change, before, scale=SCALE_POINTS, unit="percent", reason=reason)
+
+    def _change(self, levels: Mapping[int, tuple[float, int]], month: int) -> float:
+        base = month_before(month, 12 if self.variant == "yoy" else 1)
+        if base not in levels:
+            raise Unknown("short", f"the level of {iso(base)[:7]}, which the change of {iso(month)[:7]} needs, is not known")
+        return round_half_up(100 * (levels[month][0] / levels[base][0] - 1))
+
+
+def round_half_up(percent: float) -> float:
+    """To 0.1 points, halves away from zero, as the statistics are published; a binary hair below a half counts as the half."""
+    return math.copysign(math.floor(abs(percent) * 10 + 0.5 + 1e-9) / 10, percent)
