@@ -78,7 +78,7 @@ def _digits_flaw(digits: str) -> str:
 
 def checksummed(digits: str) -> str:
     """The 40 digits of an address with the capitals that EIP-55 gives them."""
-    from eth_hash.auto import keccak  # noqa: PLC0415 - only a configuration with an address pays for it
+    from eth_hash.auto import keccak  # only a configuration with an address pays for it
 
     low = digits.lower()
     nibbles = keccak(low.encode()).hex()
