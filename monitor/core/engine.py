@@ -196,7 +196,7 @@ class Engine:
 
     def _open_episode(self, rule: Rule, instance: Instance, verdict: Verdict) -> None:
         self.emit(EpisodeOpened(self.now, *instance))
-        exposed = [p.id for p in exposed_positions(rule.scope, instance.subject, self.settings)]
+        exposed = [p.id for p in exposed_positions(rule.scope, instance.subject, self.settings, self.market)]
         data = {"rule": instance.rule, "subject": instance.subject, "exposed": exposed, "verdict": verdict}
         tail = "" if exposed or rule.intent(verdict) is None else "; no position is exposed"
         summary = f"{instance.rule} fired for {instance.subject}: {verdict.reason}{tail}"
