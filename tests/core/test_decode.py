@@ -66,10 +66,10 @@ def test_nesting_is_allowed_to_the_limit_and_refused_one_deeper_F_095(opening: b
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"[" * 4_000_000 + b"]" * 4_000_000, b'{"a":' * 1_000_000, b"[{" * 500_000 + b'"'])
 def test_a_bottomless_body_is_refused_before_the_parser_recurses_F_095(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadPayload, match="deeper than 64"):
         decode_json(body)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 3.0
 
 
 def test_brackets_inside_strings_are_not_nesting() -> None:
