@@ -75,20 +75,24 @@ def token_readings(body: object, subject: str, received_at: int, from_ms: int, l
 
     Tokens whose symbol is not a plain name have no place in the vocabulary and are not counted among the `limit`.
     """
-    if not isinstance(body, Mapping) or not limit or not body.get("tokens") or not body.get("tokensInUsd"):
+    if not isinstance(body, Mapping) or not {"tokens", "tokensInUsd"} <= body.keys():
         return Harvest()
-    chosen = _worth_most(items(body, "tokensInUsd"), limit)
-    points, rejected = dated(items(body, "tokens"), f"{subject} tokens", received_at, from_ms)
+    worth, rows = items(body, "tokensInUsd"), items(body, "tokens")
+    chosen = _worth_most(worth[-1], limit) if worth else []
+    points, rejected = dated(rows, f"{subject} tokens", received_at, from_ms)
 
     def amounts(row: object) -> list[Cell]:
         held = field(row, "tokens", kind=dict)
-        return [(f"tvl.tokens.{symbol}", held, symbol) for symbol in chosen if symbol in held]
+        found: list[Cell] = [(f"tvl.tokens.{symbol}", held, symbol) for symbol in chosen if symbol in held]
+        if chosen and not found:
+            raise BadPayload("none of the tokens worth most is in it")
+        return found
 
     return _read(points, rejected, subject, amounts)
 
 
-def _worth_most(rows: list[object], limit: int) -> list[str]:
-    worth = field(rows[-1], "tokens", kind=dict)
+def _worth_most(row: object, limit: int) -> list[str]:
+    worth = field(row, "tokens", kind=dict)
     named = {symbol: number(worth, symbol) for symbol in worth if find_metric(f"tvl.tokens.{symbol}")}
     return sorted(named, key=lambda symbol: (-named[symbol], symbol))[:limit]
 

@@ -73,7 +73,7 @@ class Bls(Collector):
         return ("prints",)
 
     async def page(self, ports: Ports, watch: Watch, stream: str, from_ms: int, to_ms: int) -> Page:
-        """Ten years at a time. The API keeps no first prints: final levels stand in, known at the first release."""
+        """Ten years at a time. First prints are not kept: final levels stand in, as of the first release."""
         received_at = ports.clock.now_ms()
         first, last = max(FIRST_YEAR, int(iso(from_ms)[:4])), int(iso(min(to_ms, received_at))[:4])
         end = min(last, first + YEARS_A_PAGE - 1)
@@ -93,7 +93,7 @@ class Bls(Collector):
 def parse(body: object) -> tuple[list[Print], list[str]]:
     """The monthly rows of both series, oldest first, and the rows that were refused.
 
-    Raises SourceError where BLS says that it did not process the request (a used-up quota comes with HTTP 200), BadPayload for anything else.
+    Raises SourceError where BLS says that it did not process the request (a used-up quota comes with HTTP 200), BadPayload otherwise.
     """
     status = text(body, "status")
     if status != SUCCEEDED:

@@ -1,7 +1,7 @@
 """The US calendar: when CPI and PPI will be published and when the FOMC decides, as scheduled now.
 
 Pages: https://www.bls.gov/schedule/news_release/bls.ics (iCalendar), https://www.federalreserve.gov/monetarypolicy/fomccalendars.htm.
-Where a page cannot be read, the packaged table (`core/us_calendar.csv`) stands in. Rows of `macro.event` that the user imports carry another
+Where a page cannot be read, the packaged table (`core/us_calendar.csv`) stands in. Rows of `macro.event` that the user imports have another
 source, and win over these; the reader sees to that, not this collector.
 """
 
@@ -112,12 +112,10 @@ def parse_bls(body: bytes) -> list[Scheduled]:
 
 def parse_fed(body: bytes) -> list[Scheduled]:
     """Decisions on the Federal Reserve's page: 14:00 New York on the last day of each meeting; notation votes and calls are none."""
-    page = body.decode("utf-8", "replace")
-    years = list(_YEAR.finditer(page))
+    _, *pieces = _YEAR.split(body.decode("utf-8", "replace"))
     found = []
-    for year, following in zip(years, [*years[1:], None], strict=True):
-        section = page[year.end() : following.start() if following else len(page)]
-        days = [_decision_day(int(year[1]), match[1], match[2]) for match in _MEETING.finditer(section)]
+    for year, section in zip(pieces[::2], pieces[1::2], strict=True):
+        days = [_decision_day(int(year), match[1], match[2]) for match in _MEETING.finditer(section)]
         found += [Scheduled("FOMC", release_instant("FOMC", day), None) for day in days if day is not None]
     if not found:
         raise BadPayload("the Federal Reserve's page shows no FOMC meeting")
@@ -125,7 +123,7 @@ def parse_fed(body: bytes) -> list[Scheduled]:
 
 
 def merged(live: Sequence[Scheduled], now_ms: int) -> list[Reading]:
-    """Readings of table and pages, from a week ago on. A release that a page shows elsewhere has moved: 0 where it was, 1 where it is."""
+    """Readings of table and pages, from a week ago. A release that a page shows elsewhere moved: 0 where it was, 1 where it is."""
     readings = []
     for event in EVENTS:
         pages = {row.at_ms: row for row in live if row.event == event}

@@ -19,7 +19,10 @@ COMPILED_MS = parse_time("2026-11-20")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One scheduled release. `reference_month` and `at_ms` are epoch milliseconds; the month is its first day, None for an FOMC decision."""
+    """One scheduled release; times are epoch milliseconds.
+
+    `reference_month` is the first day of the month that the release is about, None for an FOMC decision.
+    """
 
     event: str
     reference_month: int | None
@@ -30,7 +33,8 @@ class Release:
 @cache
 def releases(event: str) -> tuple[Release, ...]:
     """Every release of `CPI`, `PPI` or `FOMC` that the table knows, oldest first. Raises KeyError for another event."""
-    return tuple(Release(event, month, release_instant(event, day), confidence) for month, day, confidence in _rows()[event] if day is not None)
+    dated = [(month, day, confidence) for month, day, confidence in _rows()[event] if day is not None]
+    return tuple(Release(event, month, release_instant(event, day), confidence) for month, day, confidence in dated)
 
 
 def release_of(event: str, month_ms: int) -> Release | None:

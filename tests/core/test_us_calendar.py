@@ -1,5 +1,7 @@
 """The release calendar is a table of facts: instants, reference months, and an end that it admits."""
 
+from datetime import date
+
 import pytest
 
 from monitor.core.units import DAY, iso, parse_time
@@ -37,8 +39,6 @@ def test_a_reference_month_is_released_at_the_half_hour_of_new_york(event: str, 
 )
 def test_both_days_on_which_the_clocks_change_are_right(event: str, day: str, instant: str) -> None:
     """F-087: the same New York minute is another UTC minute on the day of the change, not the day after."""
-    from datetime import date
-
     assert iso(release_instant(event, date.fromisoformat(day))) == instant
 
 
