@@ -164,8 +164,8 @@ def _days_ahead(event: str, live: Sequence[Scheduled], now_ms: int) -> int:
 
 def _instant(start: re.Match[str]) -> int | None:
     try:
-        moment = datetime.strptime(start[1] + start[2], "%Y%m%d%H%M%S")
-        return round(moment.replace(tzinfo=UTC if start[3] else NEW_YORK).timestamp() * 1000)
+        moment = datetime.fromisoformat(f"{start[1]}T{start[2]}").replace(tzinfo=UTC if start[3] else NEW_YORK)
+        return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
 

@@ -1,7 +1,7 @@
 """Samples: what a source answers, written down from its documentation, and a collector set before it.
 
-`samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector, `answers` (method, URL prefix, and `json` or a `file`
-beside it) and `removable`: keys whose absence is no fault, such as one token of a list of tokens.
+`samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector, `answers` (method, URL prefix, and `json` or a
+`file` beside it) and `removable`: keys whose absence is no fault, such as one token of a list of tokens.
 """
 
 import copy
@@ -62,9 +62,9 @@ class Sample:
 def read_sample(path: Path) -> Sample:
     """The sample of a file; the collector is the one whose module the file's name begins with."""
     written = json.loads(path.read_text(encoding="utf-8"))
-    collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]  # type: ignore[type-abstract]  # base class
+    collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]
     answers = [a if "json" in a else a | {"bytes": (SAMPLES / a["file"]).read_bytes()} for a in written["answers"]]
-    watch = Watch(**{key: tuple(value) for key, value in written["watch"].items()})
+    watch = Watch(**{key: tuple(value) for key, value in written["watch"].items()})  # type: ignore[arg-type]  # samples watch lists alone
     collector = build(collector_class, written.get("settings", {}))
     return Sample(collector, watch, parse_time(written["now"]), tuple(answers), frozenset(written.get("removable", ())))
 
@@ -116,8 +116,9 @@ def _paths(body: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
 
 def _damaged_text(body: bytes) -> Iterator[tuple[str, bytes]]:
     lines = body.splitlines(keepends=True)
+    nines = bytes.maketrans(b"0123456789", b"9" * 10)
     for index, line in enumerate(lines):
-        for name, changed in (("removed", b""), ("cut", line[: len(line) // 2]), ("digits", line.translate(bytes.maketrans(b"0123456789", b"9" * 10)))):
+        for name, changed in (("removed", b""), ("cut", line[: len(line) // 2]), ("nines", line.translate(nines))):
             yield f"line {index + 1}: {name}", b"".join([*lines[:index], changed, *lines[index + 1 :]])
     yield "empty", b""
     yield "not UTF-8", b"\xff\xfe" + body

@@ -1,7 +1,6 @@
 """DefiLlama: day labels, the point of "now", names that vanish, bodies that are too large."""
 
 import asyncio
-from collections.abc import Mapping
 from random import Random
 
 import pytest
@@ -18,11 +17,9 @@ from tests.fakes import FakeNet
 
 RECEIVED = parse_time("2026-11-20T12:00:00Z")
 TODAY = parse_time("2026-11-20")
-COINS: Mapping[str, object] = {
-    "coins": {
-        f"coingecko:{coin}": {"price": 1.0, "symbol": coin, "timestamp": RECEIVED // 1000, "confidence": 0.99}
-        for coin in ("usd-coin", "tether", "dai")
-    }
+COINS: dict[str, object] = {
+    f"coingecko:{coin}": {"price": 1.0, "symbol": coin, "timestamp": RECEIVED // 1000, "confidence": 0.99}
+    for coin in ("usd-coin", "tether", "dai")
 }
 
 
@@ -39,7 +36,7 @@ def placed(harvest: Harvest) -> list[tuple[int | None, str, float]]:
 
 
 def net(*, protocol: object = None, chain: object = None) -> FakeNet:
-    answers = FakeNet().answer("GET", "https://coins.llama.fi/prices/current/", COINS)
+    answers = FakeNet().answer("GET", "https://coins.llama.fi/prices/current/", {"coins": COINS})
     answers.answer("GET", "https://api.llama.fi/protocol/", protocol)
     return answers.answer("GET", "https://api.llama.fi/v2/historicalChainTvl/", chain)
 
@@ -69,7 +66,7 @@ def test_the_newest_point_is_kept_apart_from_the_days(newest: int, at: int, sour
     """F-038, F-040: a stopped series must not look fresh by being stamped with the time of receipt."""
     harvest = read(points((TODAY - 4 * DAY, 5.0), (newest, 4.0)))
     assert placed(harvest) == [(TODAY - 4 * DAY, "", 5.0), (at, source, 4.0)]
-    assert harvest.rejected == ()or harvest.rejected == []
+    assert not harvest.rejected
 
 
 def test_a_second_point_on_one_day_is_left_out_and_counted() -> None:
@@ -138,7 +135,8 @@ def test_borrowed_and_staked_components_never_stand_in_for_a_deployment() -> Non
 
 
 @pytest.mark.parametrize(
-    ("chain", "listed"), [("optimism", "OP Mainnet"), ("optimism", "Optimism"), ("bsc", "Binance"), ("base", "Base"), ("immutable-zkevm", "Mine")]
+    ("chain", "listed"),
+    [("optimism", "OP Mainnet"), ("optimism", "Optimism"), ("bsc", "Binance"), ("base", "Base"), ("immutable-zkevm", "Mine")],
 )
 def test_a_chain_is_found_under_the_names_that_defillama_gives_it(chain: str, listed: str) -> None:
     component = {"tvl": [{"date": RECEIVED // 1000, "totalLiquidityUSD": 7.0}]}
@@ -179,8 +177,8 @@ def test_an_endpoint_replaces_every_host() -> None:
 
 @pytest.mark.parametrize(("confidence", "kept"), [(0.9, True), (0.89, False)])
 def test_a_price_of_low_confidence_is_refused(confidence: float, kept: bool) -> None:
-    coins = {"coins": {**COINS["coins"], "coingecko:dai": {"price": 1.0, "timestamp": RECEIVED // 1000, "confidence": confidence}}}  # type: ignore[dict-item]  # a mapping
-    harvest = poll(FakeNet().answer("GET", "https://coins.llama.fi/", coins))
+    coins = COINS | {"coingecko:dai": {"price": 1.0, "timestamp": RECEIVED // 1000, "confidence": confidence}}
+    harvest = poll(FakeNet().answer("GET", "https://coins.llama.fi/", {"coins": coins}))
     assert ("DAI" in {reading.subject for reading in harvest.readings}) is kept
     assert bool(harvest.rejected) is not kept
 
@@ -196,7 +194,8 @@ def test_history_is_days_alone_from_the_first_instant_to_before_the_last() -> No
 def test_a_history_of_prices_goes_on_where_its_page_ended() -> None:
     start, end = TODAY - 700 * DAY, TODAY
     prices = [{"timestamp": (start + n * DAY) // 1000, "price": 100.0 + n} for n in range(502)]
-    fake = FakeNet().answer("GET", "https://coins.llama.fi/chart/", {"coins": {"coingecko:dai": {"symbol": "DAI", "confidence": 0.99, "prices": prices}}})
+    chart = {"coins": {"coingecko:dai": {"symbol": "DAI", "confidence": 0.99, "prices": prices}}}
+    fake = FakeNet().answer("GET", "https://coins.llama.fi/chart/", chart)
     collector, watch = DefiLlama(), Watch()
     assert "price.usd/DAI" in collector.streams(watch)
     page = asyncio.run(collector.page(ports(fake), watch, "price.usd/DAI", start, end))

@@ -34,7 +34,10 @@ DOWN = FakeNet().answer("GET", "https://", SourceError("bls.gov answered with st
 
 def test_the_table_alone_gives_what_stands_known_28_days_before_or_since_it_was_compiled() -> None:
     assert rows([]) == [("2026-12-10T13:30:00Z", 1, "2026-11-12T13:30:00Z")]
-    assert rows([], event="FOMC")[:2] == [("2026-12-09T19:00:00Z", 1, "2026-11-11T19:00:00Z"), ("2027-01-27T19:00:00Z", 1, "2026-11-20T00:00:00Z")]
+    assert rows([], event="FOMC")[:2] == [
+        ("2026-12-09T19:00:00Z", 1, "2026-11-11T19:00:00Z"),
+        ("2027-01-27T19:00:00Z", 1, "2026-11-20T00:00:00Z"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,8 @@ def test_the_pages_are_read_in_new_york_time() -> None:
         ("CPI", "2027-01-14T13:30:00Z", "2026-12"),
     ]
     fed = parse_fed((SAMPLES / "us_calendar.html").read_bytes())
-    assert [iso(row.at_ms) for row in fed] == ["2026-10-28T18:00:00Z", "2026-12-09T19:00:00Z", "2027-01-27T19:00:00Z", "2027-05-01T18:00:00Z"]
+    decided = ["2026-10-28T18:00:00Z", "2026-12-09T19:00:00Z", "2027-01-27T19:00:00Z", "2027-05-01T18:00:00Z"]
+    assert [iso(row.at_ms) for row in fed] == decided
 
 
 def event(summary: str, start: str, *more: str) -> bytes:
