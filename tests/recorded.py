@@ -48,7 +48,7 @@ def releases_csv(recorded: Path, folder: Path) -> Path:
 
 
 def candles_csv(recorded: Path, folder: Path, *, asset: str, as_perp: bool = False) -> Path:
-    """4h candles of Binance spot, 2019-2023, as `spot:<asset>`; `as_perp` writes them as the perpetual's, for want of a recording of that."""
+    """4h candles of Binance spot, 2019-2023, as `spot:<asset>`; `as_perp` writes them as the perpetual's."""
     subject = asset if as_perp else f"spot:{asset}"
     rows = _rows(recorded / "btc-eth-4h-sater8" / f"{asset}USDT_4h.csv")
     parts = ("Open", "High", "Low", "Close", "Volume")
