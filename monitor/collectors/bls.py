@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from monitor.collectors._endpoint import at_endpoint
 from monitor.core.book import Watch
 from monitor.core.decode import items, number, text
+from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.secret import Secret
 from monitor.core.units import HOUR, MINUTE, Duration, iso, parse_time

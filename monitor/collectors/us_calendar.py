@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import ClassVar, NamedTuple
 
-from monitor.collectors._endpoint import at_endpoint
 from monitor.core.book import Watch
+from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, Duration, parse_time
 from monitor.core.us_calendar import COMPILED_MS, EVENTS, NEW_YORK, Release, release_instant, releases

@@ -5,8 +5,7 @@ from random import Random
 
 import pytest
 
-from monitor.collectors._defillama_parse import NOW_SOURCE, token_readings, tvl_readings
-from monitor.collectors.defillama import DefiLlama
+from monitor.collectors.defillama import NOW_SOURCE, DefiLlama, token_readings, tvl_readings
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, MINUTE, parse_time
