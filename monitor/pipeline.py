@@ -11,9 +11,10 @@ from monitor.core.codec import dumps, presented
 from monitor.core.door import Rejection, admit
 from monitor.core.effects import Alerted, Effect, Silenced
 from monitor.core.engine import Engine
-from monitor.core.events import Batch, Event
+from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading
+from monitor.store.inbox import Message
 from monitor.store.outbox import SILENCED, WAITING, Delivery
 from monitor.store.sqlite import SqliteStore
 
@@ -80,6 +81,14 @@ class Pipeline:
             return Received((), 0, admission.rejections)
         batch = Batch(now, source, news, rejected + len(admission.rejections))
         return Received(self.process(batch, inbox_ids), len(news), admission.rejections)
+
+    def take(self, message: Message, now: int) -> tuple[Effect, ...]:
+        """Turn one inbox message into a logged event."""
+        body = message.body
+        if message.kind == "observations":
+            readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
+            return self.receive(readings, source="import", now=now, inbox_ids=[message.id]).effects
+        return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
 
     def _deliveries(self, effects: Iterable[Effect]) -> list[Delivery]:
         wall = self._wall_ms()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from monitor.core import layers, notices, operator
 from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
-from monitor.core.events import Batch, Configured, Event, Signal
+from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.market import Market
 from monitor.core.rule import Gate, Input, Rule
 from monitor.core.scope import exposed_positions, subjects_of
@@ -60,7 +60,8 @@ class Engine:
         for instance in self._in_order(dirty):
             self._judge(instance)
         layers.look_after(self)
-        notices.look_after(self)
+        if isinstance(event, Tick):
+            notices.look_after(self)
         return tuple(self._effects)
 
     def absorb(self, event: Event) -> set[Instance]:

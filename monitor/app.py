@@ -1,0 +1,53 @@
+"""The composition root: builds the object graph from a configuration. The only module that knows every other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.config import Config, decision_settings
+from monitor.core.codec import plain
+from monitor.core.engine import Engine
+from monitor.core.events import Configured
+from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
+from monitor.pipeline import Pipeline, Subscription
+from monitor.registry import Catalogue
+from monitor.store.sqlite import SqliteStore
+
+
+def engine_settings(config: Config) -> Settings:
+    """What the engine must know of a configuration."""
+    decided = decision_settings(config)
+    watch = config.watch
+    sources = {
+        name: SourceSettings(cadence_ms=one.cadence, required=one.required, provides=tuple(sorted(one.provides(watch))))
+        for name, one in config.enabled_sources.items()
+    }
+    return Settings(
+        book=config.book,
+        positions=config.positions,
+        tvl_subjects=config.tvl_subjects,
+        rules={name: PlugIn(**plug) for name, plug in decided["rules"].items()},
+        gates={name: PlugIn(settings=settings) for name, settings in decided["gates"].items()},
+        sources=sources,
+        unknown_pending_ms=config.alerts.unknown_pending,
+        heartbeat_ms=config.alerts.heartbeat,
+    )
+
+
+def settings_in_force(store: SqliteStore, config: Config, *, config_given: bool) -> Settings:
+    """The user's own configuration if one was given, else what the store's daemon last ran with, else the defaults."""
+    last = None if config_given else store.last_settings()
+    return read_settings(last.settings) if isinstance(last, Configured) else engine_settings(config)
+
+
+def configured_event(settings: Settings, now: int) -> Configured:
+    """The event that puts settings in force, in the form in which the log keeps them."""
+    fields: Mapping[str, Any] = plain(settings)
+    return Configured(now, fields)
+
+
+def build_pipeline(store: SqliteStore, config: Config, wall_ms: Any) -> Pipeline:
+    """An engine restored from the store, ready for the next event."""
+    channels = [Subscription(name, frozenset(channel.types)) for name, channel in config.alerts.channels.items()]
+    pipeline = Pipeline(Engine(Catalogue()), store, wall_ms, channels)
+    pipeline.restore()
+    return pipeline
