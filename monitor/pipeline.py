@@ -3,6 +3,7 @@
 `receive` is the way from a source's readings to an event: the one door, then everything that is already known left out.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -49,6 +50,7 @@ class Pipeline:
         self.store = store
         self.subscriptions = tuple(subscriptions)
         self.shows: list[Show] = []
+        self.timed: Callable[[float], object] = lambda seconds: None
         self._wall_ms = wall_ms
 
     def restore(self) -> int:
@@ -65,8 +67,10 @@ class Pipeline:
 
     def process(self, event: Event, inbox_ids: Sequence[str] = ()) -> tuple[Effect, ...]:
         """Think, commit, show. What was not committed is not shown and not sent."""
+        began = time.perf_counter()
         effects = self.engine.apply(event)
         self.store.commit(event, effects, self._deliveries(effects), inbox_ids)
+        self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
         return effects
