@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -79,11 +79,12 @@ def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
 
 @dataclass(frozen=True)
 class Play:
-    """What a run is given instead of the world: a feed of its own, and what the page says about it."""
+    """What a run is given instead of the world: a feed of its own, made from what the engine waits for; its sources; what the page says of it."""
 
-    feed: Feed
-    notice: str = ""
-    story: "Story | None" = None
+    feed: Callable[[Callable[[], int | None]], Feed]
+    sources: Mapping[str, SourceSettings]
+    notice: str
+    story: "Story"
 
 
 async def serve(
@@ -118,14 +119,16 @@ async def serve(
         pipeline.restore()
         shell.recall()
         ports = Ports(net, clock, random.Random())
-        feed = play.feed if play else live_feed(config, ports, pipeline)
+        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
         daemon = shell.daemon = Daemon(pipeline, feed, clock)
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         stack.push_async_callback(sender.stop)
         shell.deliveries = lambda: sender.counts
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
-        pipeline.process(configured_event(engine_settings(config), feed.now_ms()))
+        settings = engine_settings(config)
+        settings = replace(settings, sources=play.sources) if play else settings
+        pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
         daemon.listen_to_signals()
         await daemon.run([sender.run])
