@@ -57,6 +57,8 @@ class Desk:
         # The session is ours and has its own rules for certificates: ccxt need not load the authorities a second time.
         exchange.ssl_context = False
         exchange.timeout_on_exit = 0
+        # Else the last body, megabytes for a market list, would be kept until the next one.
+        exchange.enableLastHttpResponse = exchange.enableLastJsonResponse = exchange.enableLastResponseHeaders = False
         exchange.on_rest_response = _note_answer
         if endpoint:
             exchange.urls["api"] = redirected(exchange.urls["api"], endpoint)
@@ -71,6 +73,8 @@ class Desk:
         except MonitorError as error:
             raise type(error)(f"{what}: {error}") if isinstance(error, BadPayload) else error from None
         except (self._errors.BaseError, *UNREADABLE) as error:
+            if answer.status is None and not isinstance(error, self._errors.BaseError):
+                raise  # nobody has answered yet: the mistake is ours
             failure = self._failure(what, error, answer)
         else:
             self.server_ms = answer.server_ms or self.server_ms

@@ -23,7 +23,6 @@ LATEST_MS = 10**13
 SHORTEST_MS, LONGEST_MS = 15 * MINUTE, DAY
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
-_INTERVAL = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|min|h)", re.ASCII)
 
 
 def number(info: Mapping[str, Any], field: str) -> float:
@@ -45,16 +44,8 @@ def finite(value: object, name: str) -> float:
     return result
 
 
-def interval_of_text(value: object) -> float:
-    """Hours of an interval with its unit (`8h`, `480m`). Raises BadPayload for a bare number: its unit would be a guess."""
-    match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise BadPayload(f"interval_unparsed: {value!r:.40}")
-    return checked_hours(float(match[1]) / (1 if match[2] == "h" else 60))
-
-
 def checked_hours(hours: float) -> float:
-    """`hours` if a funding interval can be that long. Raises BadPayload otherwise."""
+    """`hours` if a funding interval can be that long. Raises BadPayload otherwise: what the number means would be a guess."""
     if not SHORTEST_MS <= hours * HOUR <= LONGEST_MS:
         raise BadPayload(f"interval_unparsed: {hours:g} hours")
     return hours
