@@ -45,6 +45,8 @@ class Desk:
         self.refused: dict[str, str] = {}
         self._errors = errors
         self._loaded: tuple[float, frozenset[str]] | None = None
+        self._parse_market = exchange.parse_market
+        exchange.parse_market = self._market_or_nothing
         self._lock = asyncio.Lock()
 
     @staticmethod
@@ -98,6 +100,14 @@ class Desk:
             self.exchange.set_markets(kept)
             self.refused = refused
             self._loaded = (clock.monotonic(), wanted)
+
+    def _market_or_nothing(self, row: Any) -> Market | None:
+        """ccxt's own parser, row by row: one row that it cannot read would otherwise hide the whole list."""
+        try:
+            market: Market | None = self._parse_market(row)
+        except (self._errors.BaseError, *UNREADABLE):
+            return None
+        return market
 
     async def _pick(
         self, what: str, question: Callable[[], Awaitable[Sequence[Market]]], wanted: frozenset[str], refused: dict[str, str]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
-from monitor.core.units import DAY, HOUR, SECOND
+from monitor.core.units import DAY, HOUR, SECOND, iso
 from monitor.core.vocabulary import METRICS
 from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Page, Ports
@@ -31,7 +31,7 @@ from monitor.venue_rows import (
 )
 
 TIMEFRAME = "4h"
-RECENT_SETTLEMENTS = 24
+RECENT_MS = 3 * DAY
 RECENT_BARS = 6
 # A bar may be amended in the seconds after its close.
 GRACE_MS = 5 * SECOND
@@ -91,6 +91,10 @@ class CcxtVenue(Collector):
         rates: Mapping[str, Mapping[str, Any]] = await desk.ask("quotes", lambda: desk.exchange.fetch_funding_rates(list(symbols)))
         return rates
 
+    def candle_window(self, from_ms: int, last_ms: int) -> Mapping[str, int | str]:
+        """Parameters that ask for candles from `from_ms` to `last_ms`, both inclusive. By default the end alone: the count gives the start."""
+        return {"until": last_ms}
+
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass; what one question brings in is kept when another cannot be read. Raises as `Collector.poll`."""
         if not self.charted(watch):
@@ -99,7 +103,7 @@ class CcxtVenue(Collector):
         refused = [f"{self.id}: {reason}" for reason in desk.refused.values()]
         listed = {asset: symbol for asset in watch.assets if (symbol := self.perpetual(asset)) not in desk.refused}
         states, parts = await self._states(desk, listed)
-        parts += [await self._kept(partial(self._settled, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()]
+        parts += [await self._kept(partial(self._settled, ports, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()]
         for subject, symbol in self.charted(watch).items():
             if symbol not in desk.refused:
                 parts.append(await self._kept(partial(self._recent_bars, ports, desk, subject, symbol)))
@@ -188,27 +192,38 @@ class CcxtVenue(Collector):
         first = times[0] if len(times) > 1 and times[0] not in told else None
         return Harvest([r for r in harvest.readings if r.at is None or slot(r.at) != first], [*rejected, *harvest.rejected])
 
-    async def _settled(self, desk: Desk, asset: str, symbol: str, state: Mapping[str, Any]) -> Harvest:
-        # Without `since`: ccxt would drop rows whose time is missing or in seconds, and nobody would count them.
-        rows = await desk.ask(f"{asset}: funding", lambda: desk.exchange.fetch_funding_rate_history(symbol, None, RECENT_SETTLEMENTS))
+    async def _settled(self, ports: Ports, desk: Desk, asset: str, symbol: str, state: Mapping[str, Any]) -> Harvest:
+        now_ms = ports.clock.now_ms()
+        from_ms = now_ms - (RECENT_MS if self.table_hours is None else DAY)
+        rows = await self._funding_rows(desk, asset, symbol, from_ms, now_ms + 1)
         if not rows:
             raise BadPayload(f"{asset}: funding: no rows where there must be some")
         return self.read_settled(rows, asset, state.get("info") or {})
 
     async def _recent_bars(self, ports: Ports, desk: Desk, subject: str, symbol: str) -> Harvest:
-        rows = await desk.ask(f"{subject}: candles", lambda: desk.exchange.fetch_ohlcv(symbol, TIMEFRAME, None, RECENT_BARS))
+        now_ms = ports.clock.now_ms()
+        window = self.candle_window(now_ms - RECENT_BARS * BAR_MS, now_ms)
+        rows = await desk.ask(f"{subject}: candles", lambda: desk.exchange.fetch_ohlcv(symbol, TIMEFRAME, None, RECENT_BARS, dict(window)))
         if not rows:
             raise BadPayload(f"{subject}: candles: no rows where there must be some")
         return candles(rows, subject, closed_by(ports, desk))
 
+    async def _funding_rows(self, desk: Desk, asset: str, symbol: str, from_ms: int, until_ms: int) -> list[Mapping[str, Any]]:
+        """Settled rows of a window, and rows whose time cannot be believed: the door counts those. Some venues send more than was asked for."""
+        what = f"{asset}: funding"
+        window = {"startTime": from_ms, "until": until_ms - 1}
+        # The window goes in as parameters: given as `since`, ccxt would drop the rows without a believable time, and nobody would count them.
+        rows = await desk.ask(what, lambda: desk.exchange.fetch_funding_rate_history(symbol, None, self.funding_page, dict(window)))
+        times = settlement_times(rows)
+        _check_window(what, times, from_ms, until_ms)
+        if len(rows) >= self.funding_page and not (times and times[0] < from_ms):
+            raise BadPayload(f"{what}: the page is full ({len(rows)} rows): some may have been cut off")
+        return [row for row in rows if not settlement_times([row]) or from_ms <= slot(row["timestamp"]) < until_ms]
+
     async def _funding_page(self, ports: Ports, desk: Desk, asset: str, symbol: str, from_ms: int, to_ms: int) -> tuple[Harvest, int]:
         # A day of overlap holds two settlements at the least; the rest of the page is filled at one row an hour, the densest there is.
         until_ms = min(to_ms, from_ms + (self.funding_page - 26) * HOUR)
-        window = {"startTime": from_ms - DAY, "until": until_ms - 1}
-        what = f"{asset}: funding"
-        rows = await desk.ask(what, lambda: desk.exchange.fetch_funding_rate_history(symbol, None, self.funding_page, dict(window)))
-        if len(rows) >= self.funding_page:
-            raise BadPayload(f"{what}: the page is full ({len(rows)} rows): some may have been cut off")
+        rows = await self._funding_rows(desk, asset, symbol, from_ms - DAY, until_ms)
         harvest = self.read_settled(rows, asset, {})
         gaps = [f"{asset}: {hole}" for hole in holes(settlement_times(rows))]
         return self._within(harvest, gaps, from_ms, until_ms), until_ms
@@ -217,13 +232,14 @@ class CcxtVenue(Collector):
         first_ms = from_ms - from_ms % BAR_MS - BAR_MS
         until_ms = min(to_ms, first_ms + self.candle_page * BAR_MS)
         count = -(-(until_ms - first_ms) // BAR_MS)
-        window = {"until": until_ms - 1}
-        rows = await desk.ask(
-            f"{subject}: candles", lambda: desk.exchange.fetch_ohlcv(symbol, TIMEFRAME, None, count, dict(window))
-        )
+        window = self.candle_window(first_ms, until_ms - 1)
+        what = f"{subject}: candles"
+        rows = await desk.ask(what, lambda: desk.exchange.fetch_ohlcv(symbol, TIMEFRAME, None, count, dict(window)))
+        opens = [row[0] for row in rows if isinstance(row[0], int)]
+        _check_window(what, opens, first_ms, until_ms)
         harvest = candles(rows, subject, closed_by(ports, desk))
-        opens = [row[0] for row in rows if isinstance(row[0], int) and first_ms <= row[0] < until_ms]
-        return self._within(harvest, [f"{subject}: {gap}" for gap in missing_bars(opens)], from_ms, until_ms), until_ms
+        gaps = [f"{subject}: {gap}" for gap in missing_bars(at for at in opens if first_ms <= at < until_ms)]
+        return self._within(harvest, gaps, from_ms, until_ms), until_ms
 
     def _within(self, harvest: Harvest, gaps: Sequence[str], from_ms: int, until_ms: int) -> Harvest:
         """Readings of the window, oldest first. Rows whose time is missing or unbelievable stay in: the door refuses and counts them."""
@@ -241,6 +257,12 @@ def closed_by(ports: Ports, desk: Desk) -> int:
     """The instant by which a bar must have closed: now by our clock or by the venue's, whichever is earlier, less a grace."""
     now_ms = ports.clock.now_ms()
     return min(now_ms, desk.server_ms or now_ms) - GRACE_MS
+
+
+def _check_window(what: str, times: Sequence[int], from_ms: int, until_ms: int) -> None:
+    """Refuse a page of which nothing lies in the window that was asked for: the venue has repeated its newest page."""
+    if times and not any(from_ms <= at < until_ms for at in times):
+        raise BadPayload(f"{what}: the answer is about another time, {iso(min(times))} to {iso(max(times))}")
 
 
 def _near(at: int, from_ms: int) -> bool:

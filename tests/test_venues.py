@@ -191,7 +191,9 @@ async def test_a_hole_at_the_seam_of_two_pages_is_seen_f_023(binance: Binance) -
 
 
 async def test_pages_follow_each_other_without_a_seam_and_end(bybit: Bybit) -> None:
-    net, at, starts = SampleNet(samples("bybit")), NOON_MS - 20 * DAY, []
+    bodies = samples("bybit")
+    bodies["GET /v5/market/funding/history"]["result"]["list"] = []
+    net, at, starts = SampleNet(bodies), NOON_MS - 20 * DAY, []
     while at is not None:
         starts.append(at)
         page = await bybit.page(ports(net), BITCOIN, "funding:BTC", at, NOON_MS)
@@ -219,7 +221,7 @@ async def test_a_page_of_candles_names_missing_bars_oldest_first_f_023_f_025(bin
 
 
 async def test_candle_pages_cover_two_years_and_end(binance: Binance) -> None:
-    net, at, pages = SampleNet(samples("binance")), NOON_MS - 730 * DAY, 0
+    net, at, pages = SampleNet({**samples("binance"), "GET /fapi/v1/klines": []}), NOON_MS - 730 * DAY, 0
     while at is not None:
         page = await binance.page(ports(net), BITCOIN, "candles:BTC", at, NOON_MS)
         assert page.next_ms is None or page.next_ms > at
@@ -235,6 +237,12 @@ async def test_a_stream_of_a_market_that_is_not_listed_is_one_empty_page() -> No
     assert page.next_ms is None
     assert page.harvest.rejected == ["binance: NOPE: no market NOPE/USDT:USDT here"]
     await venue.close()
+
+
+@pytest.mark.parametrize("stream", ["funding:BTC", "candles:BTC"])
+async def test_a_venue_that_repeats_its_newest_page_is_caught_f_023(binance: Binance, stream: str) -> None:
+    with pytest.raises(BadPayload, match="the answer is about another time"):
+        await binance.page(ports(SampleNet(samples("binance"))), BITCOIN, stream, NOON_MS - 90 * DAY, NOON_MS - 80 * DAY)
 
 
 @pytest.mark.parametrize("venue", [Binance(), Bybit(), Hyperliquid(), Dydx()])

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from monitor.core.units import iso
 from monitor.venue_desk import Desk
 from monitor.venues import CcxtVenue
 
@@ -28,6 +29,11 @@ class Dydx(CcxtVenue):
     settled_field: ClassVar[str] = "rate"
     table_hours: ClassVar[float | None] = 1.0
     funding_page: ClassVar[int] = 100
+    candle_page: ClassVar[int] = 100
+
+    def candle_window(self, from_ms: int, last_ms: int) -> Mapping[str, int | str]:
+        """By their documented names: ccxt writes them in another case, which the indexer passes over."""
+        return {"fromISO": iso(from_ms), "toISO": iso(last_ms)}
 
     async def quotes(self, desk: Desk, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """ccxt has no bulk of rates here: the raw rows of the market list say the same."""
