@@ -1,4 +1,4 @@
-"""One connection to one venue through an unmodified ccxt class: imported late, pointed where the settings say, its errors named by remedy."""
+"""One connection to one venue through an unmodified ccxt class: imported late, pointed where it is told, its errors named by remedy."""
 
 import asyncio
 import importlib
@@ -26,7 +26,7 @@ UNREADABLE = (TypeError, KeyError, IndexError, ValueError, AttributeError, Arith
 
 @dataclass
 class Answer:
-    """What the venue said beside its body; filled while a question runs, the worst status winning where ccxt asks several things at once."""
+    """What the venue said beside its body; filled while a question runs. Where ccxt asks several things at once, the worst status wins."""
 
     status: int | None = None
     retry_after_seconds: float | None = None
@@ -67,7 +67,7 @@ class Desk:
         return Desk(exchange, errors)
 
     async def ask(self, what: str, question: Callable[[], Awaitable[T]]) -> T:
-        """The answer to one ccxt call. Raises SourceError where none came, BadPayload where it cannot be read; neither quotes URL or body."""
+        """The answer to one ccxt call. Raises SourceError where none came, BadPayload where it is unreadable; neither quotes URL or body."""
         answer = Answer()
         token = _ANSWER.set(answer)
         try:
@@ -163,7 +163,7 @@ def _unusable(market: Market) -> str | None:
 
 
 def _note_answer(code: int, _reason: str, _url: str, _method: str, headers: Mapping[str, str], body: str, *_request: object) -> str:
-    """ccxt's hook for each response. A page of HTML or half a document under status 200 is refused here: ccxt's parsers would read it as empty."""
+    """ccxt's hook for each response. HTML or half a document under status 200 is refused here: ccxt's parsers would read it as empty."""
     text = body.strip()
     if (answer := _ANSWER.get()) is not None and (answer.status is None or answer.status == 200):
         answer.status = code

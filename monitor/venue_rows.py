@@ -1,7 +1,7 @@
 """Pure parsing of what ccxt hands over for perpetual venues: rows in, readings and refusals out.
 
-ccxt turns a missing or malformed number into None and lets `float` accept "1_000" or "1e400", so rates and quotes are read from the venue's own
-fields (`info`), strictly. A refused row never takes its neighbours with it.
+ccxt turns a missing or malformed number into None and lets `float` accept "1_000" or "1e400", so rates and quotes are read
+from the venue's own fields (`info`), strictly. A refused row never takes its neighbours with it.
 """
 
 import math
@@ -54,9 +54,9 @@ def checked_hours(hours: float) -> float:
 def intervals(times: Sequence[int], current_hours: float | None, table_hours: float | None) -> dict[int, float]:
     """Hours that each settlement covers, by settlement time; settlements whose interval nobody can tell are absent.
 
-    `times` are distinct slots in ascending order. A spacing counts when the neighbouring spacing or the venue's present setting says the same: the
-    present setting alone would re-price the past after a change, and a spacing alone would take a missing row for a longer interval. `table_hours` is
-    the exchange's documented interval, for venues that publish none.
+    `times` are distinct slots in ascending order. A spacing counts when the neighbouring spacing or the venue's present setting says
+    the same: the present setting alone would re-price the past after a change, and a spacing alone would take a missing row for a
+    longer interval. `table_hours` is the exchange's documented interval, for venues that publish none.
     """
     spacings = [later - earlier for earlier, later in pairwise(times)]
     current_ms = None if current_hours is None else round(current_hours * HOUR)
@@ -112,7 +112,7 @@ def funding(rows: Sequence[Mapping[str, Any]], subject: str, field: str, hours: 
 
 
 def candles(rows: Sequence[Sequence[Any]], subject: str, closed_by_ms: int) -> Harvest:
-    """The five readings of each 4-hour candle that had closed by `closed_by_ms` (ccxt OHLCV lists); a candle is taken whole or not at all."""
+    """The five readings of each 4-hour candle that had closed by `closed_by_ms` (ccxt OHLCV lists); a candle is taken whole or not."""
     readings: list[Reading] = []
     rejected: list[str] = []
     for row in rows:

@@ -51,9 +51,9 @@ class LibrarySessions(Protocol):
 class CcxtVenue(Collector):
     """Base of the perpetual venues. The class variables are the venue's facts, as documented by it.
 
-    `quote_fields` maps metrics to fields of the venue's own market row; `settled_field` is the rate's name in its funding history; `interval_field`
-    names the market's present interval in hours, where it is published; `table_hours` is the documented interval where it is not;
-    `funding_page` and `candle_page` are the most rows that one answer holds.
+    `quote_fields` maps metrics to fields of the venue's own market row, which `dated_quotes` says has a time; `settled_field` is the
+    rate's name in its funding history; `interval_field` names the market's present interval in hours, where it is published;
+    `table_hours` is the documented interval where it is not; `funding_page` and `candle_page` are the most rows of one answer.
     """
 
     exchange_id: ClassVar[str] = ""
@@ -84,15 +84,17 @@ class CcxtVenue(Collector):
     def charted(self, watch: Watch) -> dict[str, str]:
         """ccxt's symbols of everything that has candles, by subject: the assets' perpetuals, and the spot pairs where the venue has spot."""
         spot = [asset_of(pair) for pair in watch.spot_pairs] if self.spot_currency else []
-        return {asset: self.perpetual(asset) for asset in watch.assets} | {f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot}
+        return {asset: self.perpetual(asset) for asset in watch.assets} | {
+            f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot
+        }
 
     async def quotes(self, desk: Desk, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The present state of each market by symbol: ccxt structures with `info` and `timestamp`. By default one bulk request."""
+        """The present state of each market by symbol: ccxt structures with `info` and `timestamp`. One bulk request by default."""
         rates: Mapping[str, Mapping[str, Any]] = await desk.ask("quotes", lambda: desk.exchange.fetch_funding_rates(list(symbols)))
         return rates
 
     def candle_window(self, from_ms: int, last_ms: int) -> Mapping[str, int | str]:
-        """Parameters that ask for candles from `from_ms` to `last_ms`, both inclusive. By default the end alone: the count gives the start."""
+        """Parameters that ask for candles from `from_ms` to `last_ms`, inclusive. By default the end alone: the count gives the start."""
         return {"until": last_ms}
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
@@ -103,7 +105,9 @@ class CcxtVenue(Collector):
         refused = [f"{self.id}: {reason}" for reason in desk.refused.values()]
         listed = {asset: symbol for asset in watch.assets if (symbol := self.perpetual(asset)) not in desk.refused}
         states, parts = await self._states(desk, listed)
-        parts += [await self._kept(partial(self._settled, ports, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()]
+        parts += [
+            await self._kept(partial(self._settled, ports, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()
+        ]
         for subject, symbol in self.charted(watch).items():
             if symbol not in desk.refused:
                 parts.append(await self._kept(partial(self._recent_bars, ports, desk, subject, symbol)))
@@ -117,7 +121,7 @@ class CcxtVenue(Collector):
         return (*(f"funding:{asset}" for asset in watch.assets), *(f"candles:{subject}" for subject in self.charted(watch)))
 
     async def page(self, ports: Ports, watch: Watch, stream: str, from_ms: int, to_ms: int) -> Page:
-        """One page. Each asks for some rows before `from_ms` too, so that a hole at the seam is seen; a market not listed here has no history."""
+        """One page. It asks for some rows before `from_ms` too, so that a hole at the seam is seen. An unlisted market has no history."""
         kind, _, subject = stream.partition(":")
         desk = await self._ready(ports, watch)
         symbol = self.charted(watch).get(subject)
@@ -209,10 +213,10 @@ class CcxtVenue(Collector):
         return candles(rows, subject, closed_by(ports, desk))
 
     async def _funding_rows(self, desk: Desk, asset: str, symbol: str, from_ms: int, until_ms: int) -> list[Mapping[str, Any]]:
-        """Settled rows of a window, and rows whose time cannot be believed: the door counts those. Some venues send more than was asked for."""
+        """Settled rows of a window (some venues send more), and rows whose time cannot be believed: the door counts those."""
         what = f"{asset}: funding"
         window = {"startTime": from_ms, "until": until_ms - 1}
-        # The window goes in as parameters: given as `since`, ccxt would drop the rows without a believable time, and nobody would count them.
+        # The window goes in as parameters: with `since`, ccxt would drop rows without a believable time, and nobody would count them.
         rows = await desk.ask(what, lambda: desk.exchange.fetch_funding_rate_history(symbol, None, self.funding_page, dict(window)))
         times = settlement_times(rows)
         _check_window(what, times, from_ms, until_ms)

@@ -1,4 +1,4 @@
-"""What all perpetual venues share, seen through two of them: errors by remedy, market lists, pages, and what is kept when something is bad."""
+"""What all perpetual venues share, seen through two of them: errors by remedy, market lists, pages, and what survives a bad row."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -67,7 +67,9 @@ async def test_a_block_or_a_revoked_key_is_permanent_whatever_ccxt_calls_it_f_01
         (503, {"Retry-After": "5"}, 5.0),
     ],
 )
-async def test_a_passing_failure_says_how_long_to_wait_f_016(binance: Binance, status: int, headers: dict[str, str], wait: float | None) -> None:
+async def test_a_passing_failure_says_how_long_to_wait_f_016(
+    binance: Binance, status: int, headers: dict[str, str], wait: float | None
+) -> None:
     net = SampleNet({**samples("binance"), MARKETS: Reply(status, "{}", headers)})
     with pytest.raises(SourceError) as caught:
         await binance.poll(ports(net), BITCOIN)
@@ -193,11 +195,12 @@ async def test_a_hole_at_the_seam_of_two_pages_is_seen_f_023(binance: Binance) -
 async def test_pages_follow_each_other_without_a_seam_and_end(bybit: Bybit) -> None:
     bodies = samples("bybit")
     bodies["GET /v5/market/funding/history"]["result"]["list"] = []
-    net, at, starts = SampleNet(bodies), NOON_MS - 20 * DAY, []
+    net, starts = SampleNet(bodies), []
+    at: int | None = NOON_MS - 20 * DAY
     while at is not None:
         starts.append(at)
         page = await bybit.page(ports(net), BITCOIN, "funding:BTC", at, NOON_MS)
-        at = page.next_ms  # type: ignore[assignment]  # None ends the loop
+        at = page.next_ms
     assert starts == [NOON_MS - 20 * DAY + n * 174 * HOUR for n in range(3)]
 
 
@@ -221,11 +224,12 @@ async def test_a_page_of_candles_names_missing_bars_oldest_first_f_023_f_025(bin
 
 
 async def test_candle_pages_cover_two_years_and_end(binance: Binance) -> None:
-    net, at, pages = SampleNet({**samples("binance"), "GET /fapi/v1/klines": []}), NOON_MS - 730 * DAY, 0
+    net, pages = SampleNet({**samples("binance"), "GET /fapi/v1/klines": []}), 0
+    at: int | None = NOON_MS - 730 * DAY
     while at is not None:
         page = await binance.page(ports(net), BITCOIN, "candles:BTC", at, NOON_MS)
         assert page.next_ms is None or page.next_ms > at
-        at = page.next_ms  # type: ignore[assignment]  # None ends the loop
+        at = page.next_ms
         pages += 1
     assert pages == 9
     assert {int(question["limit"]) for question in net.questions if "limit" in question} <= set(range(1, 501))
@@ -281,7 +285,7 @@ async def test_a_closed_venue_can_be_polled_again(binance: Binance) -> None:
 async def test_a_probe_names_the_first_refused_row(binance: Binance) -> None:
     bodies = samples("binance")
     bodies[FUNDING][3]["fundingRate"] = "1_000"
-    with pytest.raises(BadPayload, match="1 of .* rows refused, first: binance: BTC: settled funding"):
+    with pytest.raises(BadPayload, match=r"1 of .* rows refused, first: binance: BTC: settled funding"):
         await binance.probe(ports(SampleNet(bodies)), BITCOIN)
 
 

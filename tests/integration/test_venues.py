@@ -100,7 +100,9 @@ ASKED = {
 
 
 @pytest.mark.parametrize("kind", VENUES)
-async def test_a_poll_asks_for_the_watched_markets_alone_and_brings_all_it_promises(kind: type[CcxtVenue], server: VenueServer, net: HttpNet) -> None:
+async def test_a_poll_asks_for_the_watched_markets_alone_and_brings_all_it_promises(
+    kind: type[CcxtVenue], server: VenueServer, net: HttpNet
+) -> None:
     harvest, admission = await poll(kind, server, net)
     assert (harvest.rejected, admission.rejections) == ([], ())
     assert {(o.metric, o.subject) for o in admission.observations} == kind().provides(WATCH)
@@ -155,7 +157,9 @@ async def test_a_damaged_market_that_nobody_watches_harms_nobody_f_021(
 
 
 @pytest.mark.parametrize("kind", [Binance, Bybit])
-async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005(kind: type[CcxtVenue], server: VenueServer, net: HttpNet) -> None:
+async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005(
+    kind: type[CcxtVenue], server: VenueServer, net: HttpNet
+) -> None:
     changed_ms = NOW_MS - NOW_MS % DAY + 8 * HOUR
     server.interval_hours = lambda _venue, at: 8 if at < changed_ms else 1
     _, admission = await poll(kind, server, net)
@@ -167,18 +171,22 @@ async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005
 
 
 @pytest.mark.parametrize("kind", VENUES)
-@pytest.mark.parametrize(("stream", "metric", "spacing_ms"), [("funding:BTC", "funding.rate", 0), ("candles:BTC", "candle.4h.close", 4 * HOUR)])
+@pytest.mark.parametrize(
+    ("stream", "metric", "spacing_ms"), [("funding:BTC", "funding.rate", 0), ("candles:BTC", "candle.4h.close", 4 * HOUR)]
+)
 async def test_a_backfill_in_pages_is_complete_ordered_and_without_repetition_f_023(
     kind: type[CcxtVenue], stream: str, metric: str, spacing_ms: int, server: VenueServer, net: HttpNet
 ) -> None:
     spacing = spacing_ms or (8 if kind in (Binance, Bybit) else 1) * HOUR
-    venue, at, times = kind(endpoint=server.url), NOW_MS - NOW_MS % DAY - 21 * DAY, []
-    first, last = at, NOW_MS - NOW_MS % DAY
+    venue, times = kind(endpoint=server.url), []
+    last = NOW_MS - NOW_MS % DAY
+    first = last - 21 * DAY
+    at: int | None = first
     while at is not None:
         page = await venue.page(Ports(net, Fixed(NOW_MS), Random(1)), WATCH, stream, at, last)
         assert page.harvest.rejected == []
         observed = admit(page.harvest.readings, source=venue.id, received_at=NOW_MS).observations
         times += [o.at for o in observed if o.metric == metric]
-        at = page.next_ms  # type: ignore[assignment]  # None ends the loop
+        at = page.next_ms
     await venue.close()
     assert times == list(range(first, last, spacing))

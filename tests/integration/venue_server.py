@@ -1,4 +1,4 @@
-"""Four perpetual venues behind one loopback port: enough of each public interface for a poll and a backfill, at full size if asked, damaged if asked.
+"""Four perpetual venues behind one loopback port: enough of each for a poll and a backfill, full-sized or damaged if asked.
 
 Rows are the samples of the unit tests, multiplied; times run on a clock that the test sets.
 """
@@ -25,7 +25,7 @@ Query = Mapping[str, Any]
 
 @dataclass
 class VenueServer:
-    """`interval_hours` gives the funding interval of a settlement by venue and time; `damage` rewrites bodies by question on their way out."""
+    """`interval_hours` gives the funding interval by venue and time; `damage` rewrites bodies by question on their way out."""
 
     now_ms: int
     markets: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(FULL_SIZE, 5))
@@ -125,7 +125,9 @@ class VenueServer:
                 paid = self._window(self.settlements("bybit", start, end), query, 200, from_start=False)
                 rows = [{"symbol": symbol, "fundingRate": rate, "fundingRateTimestamp": str(at)} for at, rate in reversed(paid)]
             case _:
-                opens = self._window(self.bars(int(query.get("start", 0)), int(query.get("end", self.now_ms))), query, 200, from_start=False)
+                opens = self._window(
+                    self.bars(int(query.get("start", 0)), int(query.get("end", self.now_ms))), query, 200, from_start=False
+                )
                 rows = [[str(at), *row[1:]] for at in reversed(opens)]
         return {**body, "result": {**result, "list": rows}, "time": self.now_ms}
 
