@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +23,15 @@ PERMANENT = frozenset({401, 403, 451})
 PATIENCE = frozenset({418, 429, 503})
 # What ccxt's parsers raise when a body is not what they were written for.
 UNREADABLE = (TypeError, KeyError, IndexError, ValueError, AttributeError, ArithmeticError)
+
+
+_IMPORTING = threading.Lock()
+
+
+def _ccxt() -> tuple[Any, Any]:
+    """ccxt's classes and its errors. One thread at a time: venues start together, and concurrent imports of one package deadlock."""
+    with _IMPORTING:
+        return importlib.import_module("ccxt.async_support"), importlib.import_module("ccxt.base.errors")
 
 
 @dataclass
@@ -52,10 +62,9 @@ class Desk:
     @staticmethod
     async def open(exchange_id: str, session: object, endpoint: str) -> "Desk":
         """Import ccxt off the event loop (it takes seconds) and make the exchange on our own session, under ccxt's own rate limiter."""
-        module = await asyncio.to_thread(importlib.import_module, f"ccxt.async_support.{exchange_id}")
-        errors = await asyncio.to_thread(importlib.import_module, "ccxt.base.errors")
+        exchanges, errors = await asyncio.to_thread(_ccxt)
         settings = {"session": session, "timeout": TIMEOUT_MS, "enableRateLimit": True, "asyncio_loop": asyncio.get_running_loop()}
-        exchange = getattr(module, exchange_id)(settings)
+        exchange = getattr(exchanges, exchange_id)(settings)
         # The session is ours and has its own rules for certificates: ccxt need not load the authorities a second time.
         exchange.ssl_context = False
         exchange.timeout_on_exit = 0
@@ -67,7 +76,7 @@ class Desk:
         return Desk(exchange, errors)
 
     async def ask(self, what: str, question: Callable[[], Awaitable[T]]) -> T:
-        """The answer to one ccxt call. Raises SourceError where none came, BadPayload where it is unreadable; neither quotes URL or body."""
+        """The answer to one ccxt call. Raises SourceError where none came, BadPayload where it is unreadable; without URL or body."""
         answer = Answer()
         token = _ANSWER.set(answer)
         try:

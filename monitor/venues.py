@@ -3,6 +3,7 @@
 A venue is one file in `collectors/` that states its facts; nothing here names one.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,7 @@ class CcxtVenue(Collector):
         return rates
 
     def candle_window(self, from_ms: int, last_ms: int) -> Mapping[str, int | str]:
-        """Parameters that ask for candles from `from_ms` to `last_ms`, inclusive. By default the end alone: the count gives the start."""
+        """Parameters that ask for candles from `from_ms` to `last_ms`, inclusive. The end alone by default: the count gives the rest."""
         return {"until": last_ms}
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
@@ -133,18 +134,20 @@ class CcxtVenue(Collector):
 
     async def close(self) -> None:
         """Let go of ccxt."""
+        vars(self).pop("_opening", None)
         desk = vars(self).pop("_desk", None)
         if desk is not None:
             await desk.close()
 
     async def _ready(self, ports: Ports, watch: Watch) -> Desk:
-        desk: Desk | None = vars(self).get("_desk")
-        if desk is None:
-            if not isinstance(ports.net, LibrarySessions):
-                raise SourceError(f"{self.id}: this net lends no sessions, and ccxt needs one", permanent=True)
-            desk = await Desk.open(self.exchange_id, ports.net.client_session(), self.endpoint)
-            # Not a field: settings are what the rule-set hash and the schema are made of, a connection is not one.
-            vars(self)["_desk"] = desk
+        # Not fields: settings are what the rule-set hash and the schema are made of, a connection is not one.
+        async with vars(self).setdefault("_opening", asyncio.Lock()):
+            desk: Desk | None = vars(self).get("_desk")
+            if desk is None:
+                if not isinstance(ports.net, LibrarySessions):
+                    raise SourceError(f"{self.id}: this net lends no sessions, and ccxt needs one", permanent=True)
+                desk = await Desk.open(self.exchange_id, ports.net.client_session(), self.endpoint)
+                vars(self)["_desk"] = desk
         questions: dict[str, Callable[[], Awaitable[Sequence[Market]]]] = {}
         if watch.assets:
             questions["markets"] = partial(_markets, desk.exchange, self.market_type, {})

@@ -1,5 +1,6 @@
 """What all perpetual venues share, seen through two of them: errors by remedy, market lists, pages, and what survives a bad row."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -272,6 +273,14 @@ async def test_an_open_connection_is_no_setting(binance: Binance) -> None:
     await binance.poll(ports(SampleNet(samples("binance"))), BITCOIN)
     assert settings_of(binance) == before == settings_of(Binance())
     assert binance == Binance()
+
+
+async def test_a_poll_and_a_page_that_start_together_share_one_connection(binance: Binance) -> None:
+    net = SampleNet(samples("binance"))
+    polled = binance.poll(ports(net), BITCOIN)
+    await asyncio.gather(polled, binance.page(ports(net), BITCOIN, "candles:BTC", NOON_MS - BAR_MS, NOON_MS))
+    assert net.sessions == 1
+    assert net.asked.count(MARKETS) == 1
 
 
 async def test_a_closed_venue_can_be_polled_again(binance: Binance) -> None:

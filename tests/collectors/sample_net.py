@@ -47,8 +47,10 @@ class SampleNet:
         self.asked: list[str] = []
         self.questions: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
+        self.sessions = 0
 
     def client_session(self) -> "SampleNet":
+        self.sessions += 1
         return self
 
     def get(self, url: object, **_request: Any) -> "_Exchange":

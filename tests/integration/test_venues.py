@@ -1,5 +1,7 @@
 """The four venues over real sockets: what is asked, what is kept when a row is damaged, and what a change of interval does."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from random import Random
@@ -190,3 +192,20 @@ async def test_a_backfill_in_pages_is_complete_ordered_and_without_repetition_f_
         at = page.next_ms
     await venue.close()
     assert times == list(range(first, last, spacing))
+
+
+START_TOGETHER = """
+import asyncio
+from monitor.venue_desk import Desk
+async def main():
+    desks = await asyncio.gather(*(Desk.open(name, object(), "") for name in ("binance", "bybit", "hyperliquid", "dydx")))
+    print(*sorted(desk.exchange.id for desk in desks))
+    for desk in desks:
+        await desk.close()
+asyncio.run(main())
+"""
+
+
+def test_venues_that_start_together_in_a_fresh_process_do_not_deadlock_over_the_import() -> None:
+    run = subprocess.run([sys.executable, "-c", START_TOGETHER], capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout.split() == ["binance", "bybit", "dydx", "hyperliquid"], run.stderr[-2000:]
