@@ -7,7 +7,7 @@ import pytest
 from monitor.core.door import admit
 from monitor.core.units import HOUR, MINUTE
 from monitor.errors import BadPayload
-from monitor.venue_rows import BAR_MS, candles, checked_hours, funding, holes, intervals, missing_bars, number, quote, settlement_times
+from monitor.venues.rows import BAR_MS, candles, checked_hours, funding, holes, intervals, missing_bars, number, quote, settlement_times
 
 NOON = 1741780800000
 HOURLY = [NOON + n * HOUR for n in range(4)]

@@ -16,14 +16,19 @@ from monitor.core.units import DAY, HOUR
 from monitor.errors import BadPayload, SourceError
 from monitor.registry import settings_of
 from monitor.source import Harvest
-from monitor.venue_desk import redirected
-from monitor.venue_rows import BAR_MS
 from monitor.venues import CcxtVenue
-from tests.collectors.sample_net import NOON_MS, NOW_MS, Reply, SampleNet, ports, samples
+from monitor.venues.desk import redirected
+from monitor.venues.rows import BAR_MS
+from tests.collectors.sample_net import NOON_MS, NOW_MS, Reply, SampleNet, ports, samples, unthrottle
 
 BITCOIN = Watch(assets=("BTC",))
 FUNDING = "GET /fapi/v1/fundingRate"
 MARKETS = "GET /fapi/v1/exchangeInfo"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    unthrottle(monkeypatch)
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from functools import partial
 from typing import Any, ClassVar
 
 from monitor.errors import BadPayload
-from monitor.venue_desk import Desk
 from monitor.venues import CcxtVenue
+from monitor.venues.desk import Desk
 
 
 @dataclass(frozen=True, kw_only=True)
 class Binance(CcxtVenue):
     """`lastFundingRate` of premiumIndex is, despite its name, the running estimate for the next settlement.
 
-    fundingInfo lists only the markets whose interval was ever changed: for the others the spacing of their settlements tells it.
+    fundingInfo lists only the markets whose cap, floor or interval was ever adjusted: for the others the spacing of settlements tells it.
     """
 
     title: ClassVar[str] = "Binance"

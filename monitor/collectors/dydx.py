@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from monitor.core.units import iso
-from monitor.venue_desk import Desk
 from monitor.venues import CcxtVenue
+from monitor.venues.desk import Desk
 
 
 @dataclass(frozen=True, kw_only=True)

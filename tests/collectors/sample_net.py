@@ -1,5 +1,6 @@
 """A net without sockets: hands ccxt a session that answers from sample bodies and notes what was asked."""
 
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from random import Random
 from types import SimpleNamespace, TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from monitor.core.units import parse_time
 from monitor.source import Ports
@@ -85,6 +88,16 @@ class _Exchange:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
+
+
+async def _at_once(_throttler: object, _cost: object = None) -> None:
+    return None
+
+
+def unthrottle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ccxt ask without its pauses: nobody is asked here. The integration tests keep them."""
+    throttler = importlib.import_module("ccxt.async_support.base.throttler")
+    monkeypatch.setattr(throttler.Throttler, "__call__", _at_once)
 
 
 def ports(net: object, now_ms: int = NOW_MS) -> Ports:

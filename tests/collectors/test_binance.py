@@ -6,9 +6,14 @@ from monitor.collectors.binance import Binance
 from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.units import HOUR
-from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples
+from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
 WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    unthrottle(monkeypatch)
 
 
 async def poll(bodies: dict[str, object], watch: Watch = WATCH):

@@ -7,11 +7,16 @@ from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.units import HOUR
 from monitor.errors import SourceError
-from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples
+from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
 WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
 HISTORY = "GET /v5/market/funding/history"
 TICKERS = "GET /v5/market/tickers"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    unthrottle(monkeypatch)
 
 
 async def poll(bodies: dict[str, object]):

@@ -1,13 +1,20 @@
 """dYdX's facts, against sample answers of its public interface."""
 
+import pytest
+
 from monitor.collectors.dydx import Dydx
 from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.units import HOUR
-from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples
+from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
 WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
 HISTORY = "GET /v4/historicalFunding/BTC-USD"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    unthrottle(monkeypatch)
 
 
 async def poll(bodies: dict[str, object]):

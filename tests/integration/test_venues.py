@@ -20,6 +20,7 @@ from monitor.core.units import DAY, HOUR, parse_time
 from monitor.net import HttpNet
 from monitor.source import Harvest, Ports
 from monitor.venues import CcxtVenue
+from tests.collectors.sample_net import unthrottle
 from tests.integration.venue_server import VenueServer, damaged
 
 pytestmark = pytest.mark.integration
@@ -55,6 +56,11 @@ async def server() -> AsyncIterator[VenueServer]:
 async def net() -> AsyncIterator[HttpNet]:
     async with HttpNet(EgressPolicy(allow_private=True)) as running:
         yield running
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    unthrottle(monkeypatch)
 
 
 async def poll(kind: type[CcxtVenue], server: VenueServer, net: HttpNet) -> tuple[Harvest, Admission]:
@@ -126,6 +132,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("kind", "question", "damage"), DAMAGES)
 async def test_a_damaged_row_is_counted_and_its_neighbours_are_kept_f_021(
     kind: type[CcxtVenue], question: str, damage: Any, server: VenueServer, net: HttpNet
@@ -149,6 +156,7 @@ ROW_OF_MARKETS = [
 ]
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("kind", "question", "rows"), ROW_OF_MARKETS)
 async def test_a_damaged_market_that_nobody_watches_harms_nobody_f_021(
     kind: type[CcxtVenue], question: str, rows: Any, server: VenueServer, net: HttpNet
@@ -158,6 +166,7 @@ async def test_a_damaged_market_that_nobody_watches_harms_nobody_f_021(
     assert {(o.metric, o.subject) for o in admission.observations} == kind().provides(WATCH)
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("kind", [Binance, Bybit])
 async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005(
     kind: type[CcxtVenue], server: VenueServer, net: HttpNet
@@ -172,6 +181,7 @@ async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005
     assert {round(rate * 8760 / hours[at], 9) for at, rate in rates.items()} == {0.0876}
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("kind", VENUES)
 @pytest.mark.parametrize(
     ("stream", "metric", "spacing_ms"), [("funding:BTC", "funding.rate", 0), ("candles:BTC", "candle.4h.close", 4 * HOUR)]
@@ -196,7 +206,7 @@ async def test_a_backfill_in_pages_is_complete_ordered_and_without_repetition_f_
 
 START_TOGETHER = """
 import asyncio
-from monitor.venue_desk import Desk
+from monitor.venues.desk import Desk
 async def main():
     desks = await asyncio.gather(*(Desk.open(name, object(), "") for name in ("binance", "bybit", "hyperliquid", "dydx")))
     print(*sorted(desk.exchange.id for desk in desks))

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from monitor.core.units import DAY, HOUR
-from monitor.venue_rows import BAR_MS
+from monitor.venues.rows import BAR_MS
 from tests.collectors.sample_net import samples
 
 FULL_SIZE = {"binance": 650, "bybit": 600, "hyperliquid": 200, "dydx": 200}

@@ -15,8 +15,8 @@ from monitor.core.units import DAY, HOUR, SECOND, iso
 from monitor.core.vocabulary import METRICS
 from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Page, Ports
-from monitor.venue_desk import Desk, Market
-from monitor.venue_rows import (
+from monitor.venues.desk import Desk, Market
+from monitor.venues.rows import (
     BAR_MS,
     PARTS,
     candles,
@@ -83,7 +83,7 @@ class CcxtVenue(Collector):
         return f"{asset}/{self.currency}:{self.currency}"
 
     def charted(self, watch: Watch) -> dict[str, str]:
-        """ccxt's symbols of everything that has candles, by subject: the assets' perpetuals, and the spot pairs where the venue has spot."""
+        """ccxt's symbols of everything that has candles, by subject: the assets' perpetuals, and the spot pairs where it has spot."""
         spot = [asset_of(pair) for pair in watch.spot_pairs] if self.spot_currency else []
         return {asset: self.perpetual(asset) for asset in watch.assets} | {
             f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot
