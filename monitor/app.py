@@ -1,16 +1,33 @@
 """The composition root: builds the object graph from a configuration. The only module that knows every other."""
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from monitor import __version__
+from monitor.clock import Clock, SystemClock
 from monitor.config import Config, decision_settings
 from monitor.core.codec import plain
 from monitor.core.engine import Engine
-from monitor.core.events import Configured
+from monitor.core.events import Configured, Signal
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
+from monitor.daemon import Daemon
+from monitor.errors import ConfigError
+from monitor.feeds import Feed, LiveFeed
 from monitor.pipeline import Pipeline, Subscription
 from monitor.registry import Catalogue
 from monitor.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from monitor.sinks.facts import Story
+    from monitor.source import Ports
+
+log = structlog.get_logger("app")
 
 
 def engine_settings(config: Config) -> Settings:
@@ -45,9 +62,16 @@ def configured_event(settings: Settings, now: int) -> Configured:
     return Configured(now, fields)
 
 
-def build_pipeline(store: SqliteStore, config: Config, wall_ms: Any) -> Pipeline:
+def build_pipeline(store: SqliteStore, config: Config, wall_ms: Callable[[], int]) -> Pipeline:
     """An engine restored from the store, ready for the next event."""
-    channels = [Subscription(name, frozenset(channel.types)) for name, channel in config.alerts.channels.items()]
-    pipeline = Pipeline(Engine(Catalogue()), store, wall_ms, channels)
+    pipeline = Pipeline(Engine(Catalogue()), store, wall_ms, subscriptions(config))
     pipeline.restore()
     return pipeline
+
+
+def subscriptions(config: Config) -> list[Subscription]:
+    return [Subscription(name, frozenset(channel.types)) for name, channel in config.alerts.channels.items()]
+
+
+def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
+    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
