@@ -1,7 +1,7 @@
 """Errors, named by who can mend them.
 
-`ConfigError` is the user's, `SourceError` passes by itself (retry), `BadPayload` is the venue's (reject and count), `StoreError` is the operator's.
-Anything else is a bug of ours.
+`ConfigError` is the user's, `SourceError` passes by itself (retry), `BadPayload` is the venue's (reject and count), `StoreError` is the
+operator's. Anything else is a bug of ours.
 """
 
 
@@ -20,11 +20,13 @@ class ConfigError(MonitorError):
 class SourceError(MonitorError):
     """A source could not be read now; trying again later may work.
 
-    `status` is the HTTP status where there was one; `retry_after_seconds` is what the source asked for; `permanent` says that hot retries are useless
-    (wrong key, wrong chain, geo-block, bad certificate).
+    `status` is the HTTP status where there was one; `retry_after_seconds` is what the source asked for; `permanent` says that hot
+    retries are useless (wrong key, wrong chain, geo-block, bad certificate).
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None, permanent: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None, permanent: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,72 @@
+# What a newcomer types. Everything lives in .venv; nothing is installed elsewhere.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A candidate counts only if it runs, is one of the supported versions, and can make a virtual environment.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+# Compiling ccxt ahead of use costs more than it ever gives back.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
+UV ?= uv
+
+.PHONY: help demo test unit integration check bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[$$(). a-zA-Z]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV) ## a ten-day story in three minutes: prints the address of its page
+	@exec $(BIN)/hedge-monitor demo
+
+test: $(VENV)/.test ## the whole suite: unit tests, then integration tests
+	@$(BIN)/python -m pytest
+
+unit: $(VENV)/.test ## the tests that open no socket
+	@$(BIN)/python -m pytest -m 'not integration'
+
+integration: $(VENV)/.test ## the tests that drive real programs over loopback
+	@$(BIN)/python -m pytest -m integration
+
+check: $(VENV)/.test ## the rules of the house: lint, format, types, import order, coverage of all that thinks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage run -m pytest -q -m 'not integration'
+	$(BIN)/coverage report
+
+bench: $(VENV)/.test ## side by side with peers
+	@[ -f bench/__main__.py ] || { echo 'there are no benchmarks in this tree' >&2; exit 1; }
+	@$(BIN)/python -m bench
+
+.PHONY: $(VENV)
+$(VENV): $(VENV)/.run ## the program alone, as .venv/bin/hedge-monitor
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 to 3.14 with venv is needed and none was found. Debian: apt install python3 python3-venv. Or: make PYTHON=/path/to/python' >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements-test.txt
+	@echo 'adding what the tests need'
+	@$(PIP) --require-hashes -r requirements-test.txt
+	@touch $@
+
+# The build backend is locked with the rest, so that the package is built without fetching anything unpinned.
+LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock: ## locks the dependencies anew
+	@command -v $(UV) >/dev/null || { echo 'uv is needed: pipx install uv, or: make lock UV=/path/to/uv' >&2; exit 1; }
+	@build=$$(mktemp --suffix=.in); trap 'rm -f "$$build"' EXIT; \
+	sed -n '/^requires = /s/.*\[\(.*\)\]/\1/p' pyproject.toml | tr -d '" ' | tr ',' '\n' >"$$build"; \
+	$(LOCK) pyproject.toml "$$build" --output-file requirements.txt >/dev/null; \
+	$(LOCK) --extra test --constraint requirements.txt pyproject.toml "$$build" --output-file requirements-test.txt >/dev/null
+
+clean: ## everything that was made here
+	rm -rf $(VENV) .tools node_modules build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
