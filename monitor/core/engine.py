@@ -94,7 +94,7 @@ class Engine:
         self.emit(notices.alert(self, kind, key, severity, summary, data))
 
     def view(self) -> View:
-        return View(self.market, self.state, self.now)
+        return View(self.market, self.state, self.now, self.settings)
 
     # --- configuration ----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Asking for layers, and looking after those that were asked for. The gates decide; every refusal is recorded with all its reasons."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor.core.codec import digest
@@ -54,6 +54,9 @@ def _ask(
         _hold(engine, _Asked(blank, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
         return
     asked = _through_gates(engine, view, proposal)
+    if not asked.refusals and (spent := engine.state.ledger.refusal(proposal.id, "proposed")) is not None:
+        # Only with the cooldown gate switched off: the id is made of the episode, and a layer that has ended cannot begin again.
+        asked = replace(asked, refusals=(spent,))
     if asked.refusals:
         _hold(engine, asked)
     else:
