@@ -62,7 +62,7 @@ def positions() -> tuple[Position, ...]:
 
 def watch() -> Watch:
     """What the sources are asked to look at."""
-    chains = {"ethereum": Chain("http://127.0.0.1:8545", 1)}
+    chains = {"ethereum": Chain(rpc="http://127.0.0.1:8545", chain_id=1)}
     return Watch(ASSETS, (), tuple(plot.TVL_USD), positions(), chains)
 
 

@@ -1,4 +1,4 @@
-"""The lines of the plot with a market's noise on them: one number every 15 minutes, history and story in one piece, the same on every run."""
+"""The lines of the plot with a market's noise on them: a number every 15 minutes, history and story in one piece, always the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ PULL = 0.03
 class Paths:
     """Columns of one length, one row per 15 minutes from `plot.HISTORY_MS` to `plot.END_MS`.
 
-    `price` in USD by asset, `tvl` in USD by subject, `funding` in fractions a year by asset, `leverage` is open interest in coins against the first day,
-    `stable` the price of USDC in USD.
+    `price` in USD by asset, `tvl` in USD by subject, `funding` in fractions a year by asset, `leverage` is open interest in coins
+    against the first day, `stable` the price of USDC in USD.
     """
 
     at: npt.NDArray[np.int64]

@@ -1,7 +1,8 @@
-"""The story as a daemon meets it: what is known when it starts, then one scene after another. Only a feed plays it; nothing else knows that it is one.
+"""The story as a daemon meets it: what is known when it starts, then one scene after another. Only a feed knows that it is one.
 
-It is a stylised stress of about ten days. TVL of Ethereum bleeds while ETH falls in two waves and funding turns; RSI recovers into the hours before a CPI
-print, whose blackout refuses the signal; the print is rising, so the protective layer is proposed; a venue dies and heals; it grows calm.
+It is a stylised stress of about ten days. TVL of Ethereum bleeds while ETH falls in two waves and funding turns; RSI recovers into the
+hours before a CPI print, whose blackout refuses the signal; the print is rising, so the protective layer is proposed; a venue dies and
+heals; it grows calm.
 """
 
 from collections.abc import Iterator
@@ -31,9 +32,9 @@ class Scene:
 
 
 def history() -> list[tuple[str, list[Reading]]]:
-    """Source by source what was known before the story starts: 126 days of TVL, candles and funding, 26 months of prints, 3 days of the rest.
+    """Source by source what was known before the story starts; all of it may be received at `START_MS`.
 
-    All of it may be received at `START_MS`.
+    125 days of TVL, candles and funding, 26 months of prints, 3 days of prices, open interest and the position.
     """
     return [(name, list(_past(name))) for name in CADENCES_MS]
 

@@ -17,7 +17,7 @@ VOLUME = {"ETH": 240_000.0, "BTC": 9_000.0}
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """One venue: how often its perps settle, how far its funding lies from the others (a fraction a year), its open interest against `COINS`."""
+    """One venue: how often its perps settle, how its funding differs (`off`, `jitter`: fractions a year), its open interest by `COINS`."""
 
     interval_hours: int
     off: float
