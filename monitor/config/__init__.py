@@ -14,7 +14,6 @@ from monitor.config.model import (
     discover,
     exposed_to,
     rule_settings,
-    volatile_assets,
 )
 from monitor.config.schema import json_schema
 from monitor.config.starter import starter
@@ -35,5 +34,4 @@ __all__ = [
     "load",
     "rule_settings",
     "starter",
-    "volatile_assets",
 ]

@@ -32,6 +32,7 @@ CHAIN_IDS = {
     "sepolia": 11155111,
 }
 _ADDRESS_DIGITS = 40
+_CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
 _KEY_DIGITS = 64
 _SHORTEST_ADDRESS = 20
 _HEX_RUN = re.compile(r"(?<![0-9A-Za-z])0[xX]([0-9A-Za-z]*)")
@@ -77,11 +78,11 @@ def _digits_flaw(digits: str) -> str:
 
 def checksummed(digits: str) -> str:
     """The 40 digits of an address with the capitals that EIP-55 gives them."""
-    from eth_hash.auto import keccak  # noqa: PLC0415 - only a configuration with an address pays for it
+    from eth_hash.auto import keccak  # only a configuration with an address pays for it
 
     low = digits.lower()
     nibbles = keccak(low.encode()).hex()
-    return "".join(c.upper() if int(n, 16) >= 8 else c for c, n in zip(low, nibbles, strict=False))  # noqa: PLR2004 - EIP-55's own number
+    return "".join(c.upper() if int(n, 16) >= _CAPITAL_FROM else c for c, n in zip(low, nibbles, strict=False))
 
 
 def _split(url: str) -> SplitResult | None:

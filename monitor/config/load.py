@@ -243,7 +243,9 @@ class _Reader:
     def _gates(self) -> dict[str, Any]:
         part = self._part("gates")
         self._unknown(("gates",), part, self.catalogue.gates)
-        read = {name: typed(self.draft, cls, ("gates", name), part.get(name, {})) for name, cls in self.catalogue.gates.items()}
+        read: dict[str, Any] = {
+            name: typed(self.draft, cls, ("gates", name), part.get(name, {})) for name, cls in self.catalogue.gates.items()
+        }
         return {name: gate for name, gate in read.items() if gate is not None}
 
     def _governance(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import SecretStr
 
 from monitor.core.book import Book, Chain, Position, Watch
+from monitor.core.settings import Settings
 from monitor.core.units import DAY, MINUTE, Duration
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ AlertType = Literal[
     "heartbeat",
 ]
 ALERT_TYPES: tuple[str, ...] = get_args(AlertType)
-DEFAULT_ASSETS = ("BTC", "ETH")
 DEFAULT_TVL_SUBJECTS = ("chain:ethereum",)
 
 
@@ -115,9 +115,9 @@ class Catalogue:
 
 def discover() -> Catalogue:
     """Every installed plug-in. Imports all of them, and with the collectors the HTTP client."""
-    from monitor.core.rule import Gate, Rule  # noqa: PLC0415 - plug-ins are only loaded by who needs them
-    from monitor.registry import plugins  # noqa: PLC0415
-    from monitor.source import Collector  # noqa: PLC0415
+    from monitor.core.rule import Gate, Rule  # plug-ins are only loaded by who needs them
+    from monitor.registry import plugins
+    from monitor.source import Collector
 
     return Catalogue(plugins("monitor.rules", Rule), plugins("monitor.gates", Gate), plugins("monitor.collectors", Collector))
 
@@ -155,33 +155,20 @@ class Config:
 
     @property
     def assets(self) -> tuple[str, ...]:
-        """`book.assets`; without those the positions' own, else BTC and ETH."""
-        own = dict.fromkeys(asset for position in self.positions for asset in volatile_assets(position))
-        return self.book.assets or tuple(own) or DEFAULT_ASSETS
-
-
-_WRAPPED = {"WETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH"}
-_STABLE = {"USD", "USDC", "USDT", "DAI", "USDS", "FRAX", "LUSD", "GHO", "PYUSD", "USDE", "CRVUSD", "FDUSD", "TUSD", "USDBC", "USDC.E"}
-
-
-def volatile_assets(position: Position) -> tuple[str, ...]:
-    """The assets whose price moves this position, wrapped ones under the name of what they wrap, dollars left out."""
-    named = [*position.assets, position.asset, *position.amounts]
-    upper = [_WRAPPED.get(name.upper(), name.upper()) for name in named if name]
-    return tuple(dict.fromkeys(name for name in upper if name not in _STABLE))
+        """The assets the engine will judge: `book.assets`, without those the positions' own, else BTC and ETH."""
+        return Settings(book=self.book, positions=self.positions).assets
 
 
 def exposed_to(position: Position) -> tuple[str, ...]:
-    """The TVL subjects a position depends on: what its kind and chain imply, and what it declares."""
-    implied = [f"chain:{position.chain}"] if position.chain else []
-    if position.kind == "uniswap-v3":
-        implied = ["protocol:uniswap-v3", f"protocol:uniswap-v3@{position.chain}", *implied]
-    return tuple(dict.fromkeys([*implied, *position.exposed_to]))
+    """The TVL subjects a position depends on, as the engine sees it."""
+    from monitor.core.scope import tvl_subjects  # drags numpy in, which a quick command can do without
+
+    return tvl_subjects(position)
 
 
 def rule_settings(config: Config) -> dict[str, dict[str, Any]]:
     """Every rule's complete settings in inner units, JSON-ready: `{id: {enabled, settings, overrides}}`."""
-    from monitor.registry import settings_of  # noqa: PLC0415 - builds an adapter for each rule, which loading avoids
+    from monitor.registry import settings_of  # builds an adapter for each rule, which loading avoids
 
     return {
         name: {
@@ -195,7 +182,7 @@ def rule_settings(config: Config) -> dict[str, dict[str, Any]]:
 
 def decision_settings(config: Config) -> dict[str, Any]:
     """All that decisions depend on, in inner units, JSON-ready and without a secret: what is journalled and hashed."""
-    from monitor.registry import settings_of  # noqa: PLC0415
+    from monitor.registry import settings_of
 
     return {
         "book": settings_of(config.book),

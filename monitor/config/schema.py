@@ -45,7 +45,7 @@ def _closed(properties: Mapping[str, Schema], **more: Any) -> Schema:
 
 def _of(cls: type[Any]) -> Schema:
     """One settings class. A secret may be given as a file instead, so no secret is required by itself."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - schemas are made when the package is built, not when it runs
+    from pydantic import TypeAdapter  # schemas are made when the package is built, not when it runs
 
     raw = TypeAdapter(cls).json_schema()
     properties = {one.name: _loose(raw["properties"].get(one.name, {})) for one in fields(cls)}

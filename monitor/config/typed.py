@@ -11,7 +11,6 @@ from monitor.config import hidden
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.units import Duration
-from monitor.registry import build
 
 Settings = TypeVar("Settings")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d[\d_]*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -131,6 +130,8 @@ def _in_range(draft: Draft, path: Path, text: str) -> bool:
 def _build(draft: Draft, cls: type[Settings], path: Path, settings: dict[str, Any], broken: bool) -> Settings | None:
     if not settings and not broken:
         return _default(draft, cls, path)
+    from monitor.registry import build  # drags the rules' base and numpy in, which the defaults do without
+
     problems: list[Any] = []
     try:
         built = build(cls, settings)

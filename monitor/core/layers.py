@@ -38,7 +38,7 @@ def ask_for(engine: "Engine", rule: Rule, instance: Instance, view: View, verdic
     intent, episode = rule.intent(verdict), engine.state.episodes.get(instance)
     if intent is None or episode is None:
         return
-    for position in exposed_positions(rule.scope, instance.subject, engine.settings):
+    for position in exposed_positions(rule.scope, instance.subject, engine.settings, engine.market):
         made = engine.state.ledger.of_episode(*instance, episode.since)
         if not any(layer.live and (layer.proposal.position, layer.proposal.tier) == (position.id, intent.tier) for layer in made):
             _ask(engine, rule, instance, view, verdict, position, intent, episode.since)

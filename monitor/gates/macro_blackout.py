@@ -1,6 +1,6 @@
 """No signal into a print: prices jump at the release of CPI, PPI and the FOMC's decision, whatever the chart said before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -93,14 +93,19 @@ def _names(releases: list[Release]) -> str:
 
 def _scheduled(view: View, event: str) -> Iterator[Release]:
     """Releases that stand as scheduled by what is known now, the user's own source before the built-in one."""
-    sources = view.sources(EVENT, event)
-    own = {source: view.revisions(EVENT, event, source) for source in sources if source != BUILT_IN}
-    taken = {_slot(event, at) for rows in own.values() for at in rows}
-    for rows in own.values():
-        yield from (Release(event, at) for at, (value, _) in rows.items() if value == 1)
-    if BUILT_IN in sources:
-        rows = view.revisions(EVENT, event, BUILT_IN)
-        yield from (Release(event, at) for at, (value, _) in rows.items() if value == 1 and _slot(event, at) not in taken)
+    calendars = {source: _calendar(view, event, source) for source in view.sources(EVENT, event)}
+    taken = {_slot(event, at) for source, rows in calendars.items() if source != BUILT_IN for at in rows}
+    for source, rows in calendars.items():
+        for at, (value, _) in rows.items():
+            if value == 1 and (source != BUILT_IN or _slot(event, at) not in taken):
+                yield Release(event, at)
+
+
+def _calendar(view: View, event: str, source: str) -> Mapping[int, tuple[float, int]]:
+    try:
+        return view.revisions(EVENT, event, source)
+    except Unknown:
+        return {}
 
 
 def _slot(event: str, at: int) -> str:

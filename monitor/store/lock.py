@@ -8,6 +8,10 @@ from types import TracebackType
 from monitor.errors import StoreError
 
 
+class StoreInUse(StoreError):
+    """Another process is the writer of this store."""
+
+
 class WriterLock:
     """Held from `acquire` until `release` or the end of the process, however it ends."""
 
@@ -23,7 +27,7 @@ class WriterLock:
         except OSError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
-            raise StoreError(f"the store is in use by {holder}: stop it first, or use another --store") from None
+            raise StoreInUse(f"the store is in use by {holder}: stop it first, or use another --store") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{role}, process {os.getpid()}".encode(), 0)
         self._descriptor = descriptor

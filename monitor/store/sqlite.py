@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
-from monitor.core.effects import Alerted, Effect, LayerMoved
+from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
 from monitor.core.observation import Observation, SeriesKey
 from monitor.errors import StoreError
@@ -21,6 +21,7 @@ from monitor.store.records import read_effect, read_event, read_value, write_eff
 from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
+DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
 
 
@@ -96,8 +97,18 @@ class SqliteStore:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
-    def commit(self, event: Event, effects: Sequence[Effect], deliveries: Sequence[Delivery] = (), inbox_ids: Sequence[str] = ()) -> int:
-        """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number."""
+    def commit(
+        self,
+        event: Event,
+        effects: Sequence[Effect],
+        deliveries: Sequence[Delivery] = (),
+        inbox_ids: Sequence[str] = (),
+        resend: tuple[str, int] | None = None,
+    ) -> int:
+        """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number.
+
+        `resend`: the id of an alert to send again, and the wall clock's now.
+        """
         with self.transaction():
             row = (event.now, event.kind, write_event(event))
             seq = int(self.connection.execute("INSERT INTO log (now, kind, body) VALUES (?, ?, ?)", row).lastrowid or 0)
@@ -106,6 +117,8 @@ class SqliteStore:
             for n, effect in enumerate(effects):
                 self._insert_effect(seq, n, effect)
             self.outbox.queue(seq, deliveries)
+            if resend is not None:
+                self.outbox.resend(*resend)
             self.inbox.mark_taken(inbox_ids, event.now)
         return seq
 
@@ -158,16 +171,16 @@ class SqliteStore:
 
     def effects(self) -> Iterator[tuple[int, Effect]]:
         """Every recorded effect, in the order in which it was made."""
-        parts = " UNION ALL ".join(f"SELECT seq, n, body FROM {table}" for table in ("verdicts", "ledger", "alerts"))
-        for seq, _, body in self.connection.execute(f"SELECT * FROM ({parts}) ORDER BY seq, n"):
+        for seq, body in self.recorded_lines() or ():
             yield seq, read_effect(body)
 
-    def recorded_lines(self) -> Iterator[tuple[int, str]] | None:
-        """Recorded effects as they are written, or None where the decision tables are gone."""
+    def recorded_lines(self, wanted: Sequence[str] | None = None) -> Iterator[tuple[int, str]] | None:
+        """Recorded effects as they are written, all or of the wanted tables; None where these tables are gone."""
         tables = {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not {"verdicts", "ledger", "alerts"} <= tables:
+        chosen = wanted or DECISIONS
+        if not set(chosen) <= tables:
             return None
-        parts = " UNION ALL ".join(f"SELECT seq, n, body FROM {table}" for table in ("verdicts", "ledger", "alerts"))
+        parts = " UNION ALL ".join(f"SELECT seq, n, body FROM {table}" for table in chosen)
         return ((seq, body) for seq, _, body in self.connection.execute(f"SELECT * FROM ({parts}) ORDER BY seq, n"))
 
     def history(self) -> Iterator[Observation]:
@@ -185,6 +198,23 @@ class SqliteStore:
         """The newest `Configured` event."""
         row = self.connection.execute("SELECT now, kind, body FROM log WHERE kind = 'configured' ORDER BY seq DESC LIMIT 1").fetchone()
         return None if row is None else read_event(row[1], row[0], row[2], ())
+
+    def known_span(self) -> tuple[int | None, int | None]:
+        """When the first and the last observation could be known."""
+        first, last = self.connection.execute("SELECT min(known_at), max(known_at) FROM observations").fetchone()
+        return first, last
+
+    def last_seen(self) -> int | None:
+        """`now` of the newest event."""
+        found: int | None = self.connection.execute("SELECT max(now) FROM log").fetchone()[0]
+        return found
+
+    def verdict_in_force(self, rule: str, subject: str, at: int) -> Judged | None:
+        """The last verdict that was recorded live for a rule at or before `at`."""
+        where = "kind = 'verdict' AND at <= ? AND body ->> 'rule' = ? AND body ->> 'subject' = ? ORDER BY seq DESC, n DESC LIMIT 1"
+        row = self.connection.execute(f"SELECT body FROM verdicts WHERE {where}", (at, rule, subject)).fetchone()
+        found = None if row is None else read_effect(row[0])
+        return found if isinstance(found, Judged) else None
 
     def ticks(self) -> Iterator[int]:
         return (row[0] for row in self.connection.execute("SELECT now FROM log WHERE kind = 'tick' ORDER BY seq"))

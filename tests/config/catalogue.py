@@ -1,15 +1,18 @@
 """A small catalogue of made-up plug-ins, and a way to load text."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import pytest
 from pydantic import SecretStr
 
 from monitor.config import Catalogue, Config, load
 from monitor.core.rule import Gate, Rule, Scope
 from monitor.core.units import HOUR, Count, Duration, Fraction
+from monitor.errors import ConfigError
 from monitor.source import Collector
 
 
@@ -70,3 +73,24 @@ def rule(config: Config, name: str) -> Any:
 
 def source(config: Config, name: str) -> Any:
     return config.sources[name]
+
+
+def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """The lines that a text is refused with, the folder taken off."""
+    with pytest.raises(ConfigError) as caught:
+        load_text(folder, text, environ)
+    return [line.removeprefix(f"{folder}/") for line in caught.value.problems]
+
+
+def position(**more: str) -> str:
+    chosen = {"id": "p", "kind": "perp", "asset": "ETH", "size": "1"} | more
+    return "positions: [{" + ", ".join(f"{k}: {v}" for k, v in chosen.items() if v) + "}]"
+
+
+def channel(**more: str) -> str:
+    chosen = {"url": '"https://hooks.example.org/x"', "secret": SECRET} | more
+    return "alerts: {channels: {phone: {" + ", ".join(f"{k}: {v}" for k, v in chosen.items() if v) + "}}}"
+
+
+def whsec(size: int) -> str:
+    return "whsec_" + base64.b64encode(bytes(size)).decode()

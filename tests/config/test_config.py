@@ -11,6 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from monitor.config import Catalogue, Config, decision_settings, discover, json_schema, load, rule_settings, starter
 from monitor.core.book import Position
+from monitor.core.rule import Scope
+from monitor.core.scope import subjects_of
+from monitor.core.settings import Settings
 from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.errors import ConfigError
 from tests.config.catalogue import CATALOGUE, SECRET, Drawdown, Funding, load_text, rule, source
@@ -61,8 +64,10 @@ def test_a_whole_file_is_read_into_inner_units(tmp_path: Path) -> None:
 
 
 def test_the_watch_is_what_is_declared_and_what_the_positions_imply(tmp_path: Path) -> None:
-    watch = load_text(tmp_path, WHOLE).watch
-    assert watch.assets == ("ETH", "SOL", "BTC")
+    config = load_text(tmp_path, WHOLE)
+    watch = config.watch
+    assert watch.assets == subjects_of(Scope.ASSET, Settings(book=config.book, positions=config.positions))
+    assert "SOL" in watch.assets
     assert watch.spot_pairs == ("ETH/USDC",)
     assert watch.tvl_subjects == ("chain:base", "protocol:uniswap-v3", "protocol:uniswap-v3@ethereum", "chain:ethereum", "protocol:aave-v3")
 
