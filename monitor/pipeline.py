@@ -1,4 +1,4 @@
-"""What happens to one event: think, commit, show. Live, import, backfill and the demo all go through here; replay thinks with the same engine.
+"""What happens to one event: think, commit, show. Live events, imports and backfills all go through here; replay thinks with the same engine.
 
 `receive` is the way from a source's readings to an event: the one door, then everything that is already known left out.
 """
