@@ -71,8 +71,6 @@ class Pipeline:
         """Think, commit, show. What was not committed is not shown and not sent."""
         began = time.perf_counter()
         effects = self.engine.apply(event)
-        began = time.perf_counter()
-        effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
         self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
         self.timed(time.perf_counter() - began)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.market import Series
-from monitor.core.scope import Scope, subjects_of
+from monitor.core.rule import Scope
+from monitor.core.scope import subjects_of
 from monitor.core.units import DAY, HOUR
 from monitor.core.vocabulary import find_metric
 
