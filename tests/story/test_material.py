@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def past() -> dict[str, list[Reading]]:
 
 
 def test_at_least_120_days_of_tvl_candles_and_funding_are_known_before_it_starts(past: dict[str, list[Reading]]):
-    long = [(key, span) for readings in past.values() for key, span in spans(readings).items() if key[0].startswith(("tvl.", "candle.", "funding."))]
+    known = [item for readings in past.values() for item in spans(readings).items()]
+    long = [(key, span) for key, span in known if key[0].startswith(("tvl.", "candle.", "funding."))]
 
     assert {metric.split(".")[0] for (metric, _), _ in long} == {"tvl", "candle", "funding"}
     for key, (first, last, count) in long:
@@ -118,7 +120,7 @@ def test_the_position_is_what_the_contracts_would_say_at_the_price_of_the_pool()
 def test_fees_only_ever_grow():
     fees = [[int(r.value) for r in liquidity.readings(at) if ".fees" in r.metric] for at in range(START, END, 6 * HOUR)]
 
-    assert all(later[0] > earlier[0] > 0 and later[1] > earlier[1] > 0 for earlier, later in zip(fees, fees[1:], strict=False))
+    assert all(later[0] > earlier[0] > 0 and later[1] > earlier[1] > 0 for earlier, later in pairwise(fees))
 
 
 def test_its_configuration_is_one_that_a_user_could_write(tmp_path: Path):
