@@ -158,7 +158,7 @@ class Sender:
             self._on_failing(Failing(row.channel, row.id, row.type, detail, given_up))
 
     async def _mark(self, row: Delivery, answer: Answer, status: str, next_at: int = 0) -> None:
-        """Write what became of it. While that cannot be written (a full disk, say) nothing else is sent here, or it would be sent for ever."""
+        """Write what became of it. While that cannot be written (a full disk, say), nothing else is sent: it would be sent for ever."""
         attempt = self._attempt(row, answer)
         while True:
             try:
