@@ -1,8 +1,9 @@
-"""What happens to one event: think, commit, show. Live, import, backfill and the demo all go through here; replay thinks with the same engine.
+"""What happens to one event: think, commit, show. Live events, imports and backfills all go through here; replay thinks with the same engine.
 
 `receive` is the way from a source's readings to an event: the one door, then everything that is already known left out.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -51,6 +52,7 @@ class Pipeline:
         self.store = store
         self.subscriptions = tuple(subscriptions)
         self.shows: list[Show] = []
+        self.timed: Callable[[float], object] = lambda seconds: None
         self._wall_ms = wall_ms
 
     def restore(self) -> int:
@@ -67,9 +69,11 @@ class Pipeline:
 
     def process(self, event: Event, inbox_ids: Sequence[str] = ()) -> tuple[Effect, ...]:
         """Think, commit, show. What was not committed is not shown and not sent."""
+        began = time.perf_counter()
         effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
         self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
+        self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
         return effects

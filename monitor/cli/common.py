@@ -102,3 +102,14 @@ def progress(items: Iterable[T], label: str) -> Iterable[T]:
             print(f"\r{label}: {count:,}", end="", file=sys.stderr, flush=True)
         yield item
     print(file=sys.stderr)
+
+
+def start_logging(options: Options, config: "Config") -> None:
+    """Logs on standard error: lines for people on a terminal, JSON elsewhere; no secret of the configuration ever shows."""
+    from monitor.core.secret import Redactor, Secret
+    from monitor.logs import configure_logging
+
+    redactor = Redactor(*(Secret(secret.get_secret_value()) for secret in config.secrets))
+    configure_logging(redactor, json_lines=not sys.stderr.isatty(), level=options.log_level.upper())
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)

@@ -23,6 +23,9 @@ def obey(engine: "Engine", signal: Signal) -> None:
         _move(engine, signal, STATE_OF[signal.action])
     elif signal.action == "silence" and signal.until is not None:
         engine.emit(Silenced(engine.now, signal.id, signal.target, signal.until, signal.actor, signal.note))
+    elif signal.action == "reload-failed":
+        summary = f"The configuration was not reloaded, the old one stays in force: {signal.note}"
+        engine.alert("data.conflict", (signal.id,), "warning", summary, {"by": signal.actor})
     elif signal.action == "test":
         engine.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
     elif signal.action in GIVEN_UP:

@@ -55,7 +55,7 @@ def _choose(engine: Engine, instances: list[Instance], subject: str | None, posi
 
 
 def _exposed(engine: Engine, instance: Instance) -> list[str]:
-    return [p.id for p in exposed_positions(engine.rules[instance].scope, instance.subject, engine.settings)]
+    return [p.id for p in exposed_positions(engine.rules[instance].scope, instance.subject, engine.settings, engine.market)]
 
 
 def _verdict(engine: Engine, instance: Instance) -> Verdict:

@@ -33,8 +33,9 @@ def by_knowledge(
     Besides each `known_at` it thinks at the log's ticks and, where there are none for an hour, on the hour; a tick at which nothing is due is passed over,
     which changes nothing.
     """
-    pairs: set[tuple[str, str]] = set()
-    known = [o for o in history if not pairs.add((o.metric, o.subject)) and o.known_at <= until]  # type: ignore[func-returns-value]  # one pass
+    everything = list(history)
+    pairs = {(o.metric, o.subject) for o in everything}
+    known = [o for o in everything if o.known_at <= until]
     first = known[0].known_at if known else until
     yield _apply(engine, Configured(first, plain(_as_of_history(settings, pairs))))
     clock = _Clock(ticks)

@@ -66,16 +66,26 @@ class Sender:
         self._rng = rng
         self._on_failing = on_failing
         self._wakes = {name: asyncio.Event() for name in channels}
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._halt = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._told: set[str] = set()
 
     async def run(self) -> None:
         """Send until stopped. An error in here is a bug or a broken store: it ends every channel and is raised."""
-        self._report_lost_channels()
-        async with asyncio.TaskGroup() as group:
-            self._workers = [group.create_task(self._serve(name), name=f"channel {name}") for name in self._channels]
-            await self._stopping.wait()
+        while not self._stopping:
+            self._halt.clear()
+            self._report_lost_channels()
+            async with asyncio.TaskGroup() as group:
+                self._workers = [group.create_task(self._serve(name), name=f"channel {name}") for name in self._channels]
+                await self._halt.wait()
+
+    def replace(self, channels: Mapping[str, Channel]) -> None:
+        """Go on with these channels once the deliveries in flight have ended."""
+        self._channels = channels
+        self._wakes |= {name: asyncio.Event() for name in channels if name not in self._wakes}
+        self._halt.set()
+        self.wake()
 
     def wake(self) -> None:
         """Look into the outbox now."""
@@ -84,7 +94,8 @@ class Sender:
 
     async def stop(self, grace_seconds: float) -> None:
         """Let each delivery in flight end; one that does not within the grace goes on waiting, and is sent again by the next run."""
-        self._stopping.set()
+        self._stopping = True
+        self._halt.set()
         self.wake()
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace_seconds)
@@ -98,7 +109,7 @@ class Sender:
                 self._tell(row, "there is no such channel any more; its alerts wait until there is one again", given_up=False)
 
     async def _serve(self, name: str) -> None:
-        while not self._stopping.is_set():
+        while not self._halt.is_set():
             self._wakes[name].clear()
             rows = self._outbox.waiting(name, self._clock.now_ms(), 1)
             if rows:

@@ -85,10 +85,11 @@ class Outbox:
         """Every row, newest alert first."""
         return map(_delivery, self._connection.execute(f"{_SELECT} ORDER BY seq DESC, id, channel"))
 
-    def statuses(self) -> dict[str, dict[str, str]]:
-        """Status of each delivery: alert id, then channel."""
+    def statuses(self, alert_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Status of each delivery of these alerts: alert id, then channel."""
         found: dict[str, dict[str, str]] = {}
-        for alert_id, channel, status in self._connection.execute("SELECT id, channel, status FROM outbox"):
+        marks = ",".join("?" * len(alert_ids))
+        for alert_id, channel, status in self._connection.execute(f"SELECT id, channel, status FROM outbox WHERE id IN ({marks})", alert_ids):
             found.setdefault(alert_id, {})[channel] = status
         return found
 
