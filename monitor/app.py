@@ -126,7 +126,6 @@ async def serve(
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
         daemon = shell.daemon = Daemon(pipeline, feed, clock)
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
-        stack.push_async_callback(sender.stop, STOP_SECONDS)
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
@@ -135,7 +134,7 @@ async def serve(
         pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
         daemon.listen_to_signals()
-        await daemon.run([sender.run])
+        await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
 
 
 def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":

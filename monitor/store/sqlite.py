@@ -219,6 +219,11 @@ class SqliteStore:
     def ticks(self) -> Iterator[int]:
         return (row[0] for row in self.connection.execute("SELECT now FROM log WHERE kind = 'tick' ORDER BY seq"))
 
+    def find_alert(self, alert_id: str) -> Alerted | None:
+        row = self.connection.execute("SELECT body FROM alerts WHERE id = ? ORDER BY seq, n LIMIT 1", (alert_id,)).fetchone()
+        found = None if row is None else read_effect(row[0])
+        return found if isinstance(found, Alerted) else None
+
     def alerts(self, limit: int = 200) -> list[Alerted]:
         """The newest alerts, newest first."""
         rows = self.connection.execute("SELECT body FROM alerts ORDER BY seq DESC, n DESC LIMIT ?", (limit,))
