@@ -90,7 +90,8 @@ class Decisions:
     def _held(self, held: Held) -> None:
         asked = held.proposal
         what = describe(asked) if asked.instrument else f"a layer for {asked.position}"
-        self._say(held.at, "refused", "refused", f"Refused, because {held.reason}", id=held.id, what=what, **_asked(held.proposal, held.gates, held.at))
+        sentence = f"Refused a layer for {asked.position}, because {held.reason}"
+        self._say(held.at, "refused", "refused", sentence, id=held.id, what=what, **_asked(asked, held.gates, held.at))
         self._mark(held.at, "refused", f"Refused a layer for {asked.position}")
 
     def _moved(self, moved: LayerMoved) -> None:
@@ -104,8 +105,7 @@ class Decisions:
             sentence = f"Proposed {describe(asked)}, because {moved.reason}"
             self._say(moved.at, "proposed", "proposed", sentence, layer=moved.id, **_asked(asked, moved.gates, moved.at))
         else:
-            by = f", by {moved.by}" if moved.by else ""
-            sentence = f"Layer {moved.id} for {asked.position} is {moved.state}{by}: {moved.reason}"
+            sentence = f"{_layer(asked)} is {moved.state}{_by(moved)}"
             self._say(moved.at, moved.state, "info", sentence, layer=moved.id, position=asked.position, tier=asked.tier)
         self._mark(moved.at, moved.state, f"Layer for {asked.position} {moved.state}", layer=moved.id)
 
@@ -119,6 +119,18 @@ class Decisions:
 
     def _mark(self, at: int, mark: str, label: str, **about: object) -> None:
         self._marks.append({"at": at, "mark": mark, "label": label, **about})
+
+
+def _layer(asked: Proposal) -> str:
+    name = {"short_perp": "short perp", "top_up": "collateral top-up"}.get(asked.instrument, "layer")
+    return f"The {name} in {asked.asset} for {asked.position}"
+
+
+def _by(moved: LayerMoved) -> str:
+    """Who, and what they said unless it is only that they did it."""
+    if not moved.by:
+        return f": {moved.reason}"
+    return f", by {moved.by}" + ("" if moved.reason.endswith(f"by {moved.by}") else f": {moved.reason}")
 
 
 def _grounds(verdict: Verdict, now: int) -> dict[str, Any]:
