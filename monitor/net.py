@@ -222,7 +222,7 @@ class HttpNet:
 
 
 class _EgressRefused(OSError):
-    """An `OSError`, so that the connector tries the next address of the name and reports the refusal in its own way."""
+    """An `OSError`, so that the connector goes on to the next address of the name."""
 
 
 def _connector(policy: EgressPolicy, requests_per_host: int) -> aiohttp.TCPConnector:
@@ -237,10 +237,14 @@ def _connector(policy: EgressPolicy, requests_per_host: int) -> aiohttp.TCPConne
 
 
 async def _note_host(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Tell the socket factory, which is given an address alone, for which host it is dialled."""
+    """Tell the socket factory, which is given an address alone, for which host it is dialled; turn its refusal into our error."""
     token = _HOST_DIALLED.set(request.url.host or "")
     try:
         return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.__cause__, _EgressRefused):
+            raise SourceError(str(error.__cause__), permanent=True) from None
+        raise
     finally:
         _HOST_DIALLED.reset(token)
 
@@ -306,12 +310,12 @@ def _require_success(answer: aiohttp.ClientResponse, now_seconds: Callable[[], f
     answer.close()
     if 300 <= status < 400:
         _raise_redirect(answer)
-    wait = _retry_after_seconds(answer.headers.get("Retry-After", ""), now_seconds()) if status in _ASKS_FOR_PATIENCE else None
+    wait = retry_after_seconds(answer.headers.get("Retry-After", ""), now_seconds()) if status in _ASKS_FOR_PATIENCE else None
     message = f"{display_url(str(answer.url))} answered with status {status}"
     raise SourceError(message, status=status, retry_after_seconds=wait, permanent=status in _PERMANENT)
 
 
-def _retry_after_seconds(written: str, now_seconds: float) -> float | None:
+def retry_after_seconds(written: str, now_seconds: float) -> float | None:
     """Read seconds or an HTTP date (RFC 9110, 10.2.3), at most an hour; None where there is nothing or nothing sensible."""
     if written.isascii() and written.isdigit():
         return MAX_RETRY_AFTER_SECONDS if len(written) > 6 else min(float(written), MAX_RETRY_AFTER_SECONDS)
@@ -338,8 +342,6 @@ def _failure(url: str, timeout_seconds: float, error: Exception) -> SourceError:
     if isinstance(error, aiohttp.ClientSSLError):
         refused = isinstance(error, aiohttp.ClientConnectorCertificateError)
         return SourceError(f"{place}: no secure connection: {redact_urls(str(error))}", permanent=refused)
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _EgressRefused):
-        return SourceError(str(error.os_error), permanent=True)
     # After TLS, because a certificate error is a ValueError too. Only the kind: the text of these has the URL or the header in it.
     if isinstance(error, ValueError):
         return SourceError(f"{place}: this request cannot be sent ({type(error).__name__})", permanent=True)

@@ -2,10 +2,14 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
+
+from monitor.core.rule import Gate, Rule
+from monitor.core.settings import PlugIn
 
 Plugin = TypeVar("Plugin")
 
@@ -46,3 +50,28 @@ def build(cls: type[Plugin], settings: object) -> Plugin:
 def settings_of(plugin: object) -> dict[str, Any]:
     """The settings of a plug-in in inner units, JSON-ready, defaults included: what the rule-set hash is made of."""
     return cast(dict[str, Any], _adapter(type(plugin)).dump_python(plugin, mode="json"))
+
+
+class Catalogue:
+    """The rules and gates that exist, built from their settings."""
+
+    @property
+    def rules(self) -> dict[str, type[Rule]]:
+        return plugins("monitor.rules", Rule)
+
+    @property
+    def gates(self) -> dict[str, type[Gate]]:
+        return plugins("monitor.gates", Gate)
+
+    def rule(self, rule_id: str, settings: Mapping[str, Any]) -> Rule:
+        """Raises KeyError for a rule that does not exist (any more)."""
+        return build(self.rules[rule_id], settings)
+
+    def gate(self, gate_id: str, settings: Mapping[str, Any]) -> Gate:
+        return build(self.gates[gate_id], settings)
+
+    def defaults(self) -> tuple[dict[str, PlugIn], dict[str, PlugIn]]:
+        """Every rule and every gate with its default settings."""
+        rules = {rule_id: PlugIn(settings=settings_of(cls())) for rule_id, cls in self.rules.items()}
+        gates = {gate_id: PlugIn(settings=settings_of(cls())) for gate_id, cls in self.gates.items()}
+        return rules, gates

@@ -35,8 +35,9 @@ HANG = Delayed(float("inf"))
 class FakeNet:
     """`monitor.net.Net` from a table: `net.answer("GET", "https://venue/book", {...}, SourceError("down"), HANG)`.
 
-    The longest prefix of the URL wins. Answers are given in turn and the last one repeats. An answer is a JSON value, `bytes` (a raw body), a
-    `Response` (for `post`), an exception (raised), `Delayed`, `HANG`, or a function of the `Call` that returns one of these.
+    The longest prefix of the URL wins. Answers are given in turn and the last one repeats. An answer is a JSON value,
+    `bytes` (a raw body), a `Response` (for `post`), an exception (raised), `Delayed`, `HANG`, or a function of the `Call`
+    that returns one of these.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,6 @@
 """No secret passes the log, by any road: record, argument, exception, foreign library, uncaught error (F-151)."""
 
+import gc
 import io
 import json
 import logging
@@ -72,13 +73,32 @@ def by_thread() -> None:
     thread.join(5)
 
 
+class Doomed:
+    def __del__(self) -> None:
+        fail()
+
+
+def by_finaliser() -> None:
+    Doomed()
+    gc.collect()
+
+
 def by_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn(f"deprecated {CANARY} https://rpc.io/v2/path-secret", stacklevel=1)
 
 
-ROADS = [by_structlog_event, by_structlog_exception, by_foreign_record, by_foreign_exception, by_uncaught, by_thread, by_warning]
+ROADS = [
+    by_structlog_event,
+    by_structlog_exception,
+    by_foreign_record,
+    by_foreign_exception,
+    by_uncaught,
+    by_thread,
+    by_finaliser,
+    by_warning,
+]
 
 
 @pytest.mark.parametrize("road", ROADS)

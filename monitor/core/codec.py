@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from monitor.core.units import iso
+
 
 def plain(value: object) -> Any:
     """Dataclasses, mappings and sequences as plain dicts and lists; fields that are None or empty text are left out: absent, never 0."""
@@ -36,3 +38,24 @@ def dumps(value: object) -> str:
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(dumps(value).encode()).hexdigest()
+
+
+TIMES = frozenset({"at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now"})
+EXACT_IN_JSON = 2**53
+
+
+def presented(value: object) -> Any:
+    """As `plain`, for people and scripts: times as ISO-8601 UTC, and integers that JSON readers would round as text."""
+    return _presented(plain(value), "")
+
+
+def _presented(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _presented(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_presented(item, name) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name in TIMES:
+            return iso(value)
+        return value if abs(value) < EXACT_IN_JSON else str(value)
+    return value

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from monitor.core import layers, notices, operator
 from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
-from monitor.core.events import Batch, Configured, Event, Signal
+from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.market import Market
 from monitor.core.rule import Gate, Input, Rule
 from monitor.core.scope import exposed_positions, subjects_of
@@ -60,7 +60,8 @@ class Engine:
         for instance in self._in_order(dirty):
             self._judge(instance)
         layers.look_after(self)
-        notices.look_after(self)
+        if isinstance(event, Tick):
+            notices.look_after(self)
         return tuple(self._effects)
 
     def absorb(self, event: Event) -> set[Instance]:
@@ -94,7 +95,7 @@ class Engine:
         self.emit(notices.alert(self, kind, key, severity, summary, data))
 
     def view(self) -> View:
-        return View(self.market, self.state, self.now)
+        return View(self.market, self.state, self.now, self.settings)
 
     # --- configuration ----------------------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class Engine:
         view.wake(episode.since + REARM_MS)
         if verdict.state is Truth.QUIET and self._is_over(rule, instance, view, episode.since):
             self._close_episode(instance, episode.since, "past its exit")
-        elif verdict.state is Truth.FIRED and self.now >= episode.since + REARM_MS and not self._is_covered(instance, episode.since):
+        elif verdict.state is Truth.FIRED and self.now >= episode.since + REARM_MS and self._is_uncovered(rule, instance, verdict, episode.since):
             self._close_episode(instance, episode.since, "14 days of firing and still uncovered: armed again")
             self._open_episode(rule, instance, verdict)
 
@@ -190,12 +191,15 @@ class Engine:
         except Unknown:
             return False
 
-    def _is_covered(self, instance: Instance, since: int) -> bool:
-        return any(layer.live for layer in self.state.ledger.of_episode(*instance, since))
+    def _is_uncovered(self, rule: Rule, instance: Instance, verdict: Verdict, since: int) -> bool:
+        """Whether a position is exposed, a layer is what the rule asks for, and none of this episode's is in force."""
+        if rule.intent(verdict) is None or not exposed_positions(rule.scope, instance.subject, self.settings, self.market):
+            return False
+        return not any(layer.live for layer in self.state.ledger.of_episode(*instance, since))
 
     def _open_episode(self, rule: Rule, instance: Instance, verdict: Verdict) -> None:
         self.emit(EpisodeOpened(self.now, *instance))
-        exposed = [p.id for p in exposed_positions(rule.scope, instance.subject, self.settings)]
+        exposed = [p.id for p in exposed_positions(rule.scope, instance.subject, self.settings, self.market)]
         data = {"rule": instance.rule, "subject": instance.subject, "exposed": exposed, "verdict": verdict}
         tail = "" if exposed or rule.intent(verdict) is None else "; no position is exposed"
         summary = f"{instance.rule} fired for {instance.subject}: {verdict.reason}{tail}"

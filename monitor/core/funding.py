@@ -1,7 +1,11 @@
-"""Funding of an asset across venues: each payment annualised over the interval in force, then an open-interest-weighted median (METHOD 1)."""
+"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and of these the
+median weighted by open interest, where no venue weighs over 60%.
+"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,44 +14,77 @@ from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 HOURS_A_YEAR = 8760.0
 MEAN_MS = 8 * HOUR
 MEDIAN_MS = 30 * DAY
 HEAVIEST = 0.60
 DEX = frozenset({"dydx", "gmx", "hyperliquid", "paradex", "derive"})
 LEAST_VENUES = {"all": 3, "dex": 2}
+SLOTS = MEDIAN_MS // MEAN_MS
+COVERAGE = 0.9
+LAST_SLOTS = 3
+
+Times = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """What one venue settled: instants (ms, ascending), rates a year, and how long (ms) each payment covers, backwards from its instant."""
+
+    at: Times
+    rate: Floats
+    covers_ms: Times
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Annualised funding over venues: now, and at each of the 8-hour slots of the last 30 days (ascending; slots with too few venues left out)."""
+    """Annualised funding over venues: now, and at the end (`slot_at`, ms) of each 8-hour slot of the last 30 days in which enough venues paid.
+
+    `weighted` is False when no venue gives its open interest and all weigh the same.
+    """
 
     now: float
-    slots: npt.NDArray[np.float64]
+    slot_at: Times
+    slots: Floats
     venues: tuple[str, ...]
     weighted: bool
 
+    def usual(self, now: int) -> tuple[float, float]:
+        """Median and median absolute deviation of the slots. Raises Unknown unless 90% of 30 days is there, the last 3 of them, and no hole over 3.
 
-def annualised(rate: float, interval_hours: float) -> float:
-    """Funding a year as a fraction, of a rate paid every `interval_hours`."""
+        The slot that has just ended may be missing: its payments need some minutes to be known.
+        """
+        places = (self.slot_at - now) // MEAN_MS + SLOTS + 1
+        enough = len(places) >= COVERAGE * SLOTS and int(np.diff(places, prepend=0).max()) <= LAST_SLOTS
+        if not enough or places[-1] < SLOTS - 1 or places[-1] - places[-LAST_SLOTS] != LAST_SLOTS - 1:
+            raise Unknown("coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median")
+        middle = float(np.median(self.slots))
+        return middle, float(np.median(np.abs(self.slots - middle)))
+
+
+def annualised(rate: Number, interval_hours: Number) -> Number:
+    """Funding a year as a fraction, of a rate that is paid every `interval_hours`; numbers or arrays of one shape."""
     return rate * HOURS_A_YEAR / interval_hours
 
 
-def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Settlement times (ms) and annualised rates of one venue within the span, each over the interval in force at that payment.
+def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments:
+    """What one venue settled within the span, each payment over the interval in force at its own instant.
 
     Raises Unknown when the venue is stale or the newest payment's interval is not known; older payments without one are left out.
     """
     rates = view.window("funding.rate", asset, venue, span_ms, covered=False)
-    intervals = view.revisions("funding.interval_hours", asset, venue)
-    if int(rates.at[-1]) not in intervals:
+    intervals = view.values_at("funding.interval_hours", asset, venue, rates.at)
+    if np.isnan(intervals[-1]):
         raise Unknown("interval", f"{venue} does not say which interval the funding of {asset} covers")
-    known = [i for i, at in enumerate(rates.at) if int(at) in intervals]
-    values = [annualised(float(rates.value[i]), intervals[int(rates.at[i])][0]) for i in known]
-    return rates.at[known], np.array(values, dtype=np.float64)
+    view.note("funding.interval_hours", asset, venue, int(rates.at[-1]))
+    known = ~np.isnan(intervals)
+    values = annualised(rates.value[known], intervals[known])
+    return Payments(rates.at[known], values, np.rint(intervals[known] * HOUR).astype(np.int64))
 
 
-def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
+def weighted_median(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> float:
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
     shares = _capped(np.array(weights, dtype=np.float64))
     order = np.argsort(np.array(values), kind="stable")
@@ -72,13 +109,16 @@ def _capped(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return shares
 
 
+def venues_of(view: View, asset: str, name: str) -> tuple[str, ...]:
+    """Venues that ever gave funding of this asset and belong to the aggregate `all` or `dex`."""
+    return tuple(venue for venue in view.sources("funding.rate", asset) if name == "all" or venue in DEX)
+
+
 def aggregate(view: View, asset: str, name: str) -> Aggregate:
     """The aggregate `all` or `dex` for an asset. Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval."""
-    payments = {}
+    payments: dict[str, Payments] = {}
     reasons = []
-    for venue in view.sources("funding.rate", asset):
-        if name == "dex" and venue not in DEX:
-            continue
+    for venue in venues_of(view, asset, name):
         try:
             payments[venue] = venue_payments(view, asset, venue, MEDIAN_MS + MEAN_MS)
         except Unknown as why:
@@ -86,43 +126,60 @@ def aggregate(view: View, asset: str, name: str) -> Aggregate:
     if len(payments) < LEAST_VENUES[name]:
         detail = f" ({'; '.join(reasons)})" if reasons else ""
         raise Unknown("venues", f"{len(payments)} of at least {LEAST_VENUES[name]} venues give the funding of {asset}{detail}")
-    weights = _weights(view, asset, tuple(payments))
-    newest = max(int(at[-1]) for at, _ in payments.values())
-    ends = np.arange(newest - newest % MEAN_MS - MEDIAN_MS, newest + 1, MEAN_MS)
-    slots = [value for end in ends if (value := _at(payments, weights, int(end), LEAST_VENUES[name])) is not None]
-    now = _latest(payments, weights)
-    return Aggregate(now, np.array(slots, dtype=np.float64), tuple(payments), len(set(weights.values())) > 1)
+    known = _open_interest(view, asset, payments)
+    smallest = min(known.values(), default=1.0)
+    weights = [known.get(venue, smallest) for venue in payments]
+    slot_at, slots = _slots(view, list(payments.values()), weights, LEAST_VENUES[name])
+    now = weighted_median([_mean(paid, int(paid.at[-1])) for paid in payments.values()], weights)
+    return Aggregate(now, slot_at, slots, tuple(payments), bool(known))
 
 
-Payments = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+def _covered_ms(paid: Payments, end: Times | int) -> Times:
+    """How much of the 8 hours up to `end` each payment covers; 0 for one that lies outside of them."""
+    start = np.asarray(end) - MEAN_MS
+    inside = (paid.at > start) & (paid.at <= end)
+    return np.where(inside, np.minimum(paid.covers_ms, paid.at - start), 0)
 
 
-def _latest(payments: Payments, weights: Mapping[str, float]) -> float:
-    """Each venue's mean over the 8 hours up to its own newest payment: venues settle at different times."""
-    means = {venue: float(rates[at > at[-1] - MEAN_MS].mean()) for venue, (at, rates) in payments.items()}
-    return weighted_median(list(means.values()), [weights[venue] for venue in means])
+def _mean(paid: Payments, end: int) -> float:
+    """Mean over the 8 hours up to `end`, by the time each payment covers: neither a denser interval nor a sparser one counts for more."""
+    return float(np.average(paid.rate, weights=_covered_ms(paid, end)))
 
 
-def _at(payments: Payments, weights: Mapping[str, float], end: int, least: int) -> float | None:
-    values, shares = [], []
-    for venue, (at, rates) in payments.items():
-        inside = rates[(at > end - MEAN_MS) & (at <= end)]
-        if len(inside):
-            values.append(float(inside.mean()))
-            shares.append(weights[venue])
-    return weighted_median(values, shares) if len(values) >= least else None
+def _slots(view: View, venues: Sequence[Payments], weights: Sequence[float], least: int) -> tuple[Times, Floats]:
+    """The aggregate at the end of each full 8-hour slot (00, 08, 16 h UTC) of the last 30 days; slots with too few venues are left out."""
+    last = view.now - view.now % MEAN_MS
+    view.wake(last + MEAN_MS)
+    ends = last + MEAN_MS * np.arange(1 - SLOTS, 1, dtype=np.int64)
+    table = np.array([_slot_means(paid, ends) for paid in venues])
+    paid = ~np.isnan(table)
+    kept = np.flatnonzero(paid.sum(axis=0) >= least)
+    shares = np.array(weights)
+    values = [weighted_median(table[paid[:, i], i], shares[paid[:, i]]) for i in kept]
+    return ends[kept], np.array(values, dtype=np.float64)
 
 
-def _weights(view: View, asset: str, venues: Sequence[str]) -> dict[str, float]:
-    """Open interest in USD; a venue without one weighs as the smallest known, and all weigh the same where none has it."""
+def _slot_means(paid: Payments, ends: Times) -> Floats:
+    """One venue's mean in each slot, NaN where it paid nothing."""
+    places = np.searchsorted(ends, paid.at)
+    here = (places < len(ends)) & (paid.at > ends[0] - MEAN_MS)
+    places, at, rate, covers_ms = places[here], paid.at[here], paid.rate[here], paid.covers_ms[here]
+    covered = np.minimum(covers_ms, at - (ends[places] - MEAN_MS)).astype(np.float64)
+    total = np.bincount(places, covered, len(ends))
+    means: Floats = np.full(len(ends), np.nan)
+    np.divide(np.bincount(places, covered * rate, len(ends)), total, out=means, where=total > 0)
+    return means
+
+
+def _open_interest(view: View, asset: str, venues: Iterable[str]) -> dict[str, float]:
+    """Fresh open interest in USD, of the venues that have one."""
     known: dict[str, float] = {}
     for venue in venues:
         try:
             known[venue] = max(1.0, float(view.newest("open_interest.usd", asset, venue).value))
         except Unknown:
             continue
-    smallest = min(known.values(), default=1.0)
-    return {venue: known.get(venue, smallest) for venue in venues}
+    return known
 
 
 def median_cost(view: View, asset: str) -> float:
@@ -133,7 +190,7 @@ def median_cost(view: View, asset: str) -> float:
     medians, reasons = [], []
     for venue in view.sources("funding.rate", asset):
         try:
-            medians.append(float(np.median(venue_payments(view, asset, venue, MEDIAN_MS)[1])))
+            medians.append(float(np.median(venue_payments(view, asset, venue, MEDIAN_MS).rate)))
         except Unknown as why:
             reasons.append(why.reason)
     if not medians:

@@ -1,7 +1,7 @@
 """Asking for layers, and looking after those that were asked for. The gates decide; every refusal is recorded with all its reasons."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor.core.codec import digest
@@ -38,7 +38,7 @@ def ask_for(engine: "Engine", rule: Rule, instance: Instance, view: View, verdic
     intent, episode = rule.intent(verdict), engine.state.episodes.get(instance)
     if intent is None or episode is None:
         return
-    for position in exposed_positions(rule.scope, instance.subject, engine.settings):
+    for position in exposed_positions(rule.scope, instance.subject, engine.settings, engine.market):
         made = engine.state.ledger.of_episode(*instance, episode.since)
         if not any(layer.live and (layer.proposal.position, layer.proposal.tier) == (position.id, intent.tier) for layer in made):
             _ask(engine, rule, instance, view, verdict, position, intent, episode.since)
@@ -54,6 +54,9 @@ def _ask(
         _hold(engine, _Asked(blank, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
         return
     asked = _through_gates(engine, view, proposal)
+    if not asked.refusals and (spent := engine.state.ledger.refusal(proposal.id, "proposed")) is not None:
+        # Only with the cooldown gate switched off: the id is made of the episode, and a layer that has ended cannot begin again.
+        asked = replace(asked, refusals=(spent,))
     if asked.refusals:
         _hold(engine, asked)
     else:

@@ -99,5 +99,13 @@ class Market:
         found = position < len(series.at) and series.at[position] == at
         return series.value[position] if found else None
 
+    def known_at(self, key: SeriesKey, at: int) -> int | None:
+        """When the value held for exactly this instant was known."""
+        series = self._series.get(key)
+        if series is None:
+            return None
+        position = bisect_left(series.at, at)
+        return series.known_at[position] if position < len(series.at) and series.at[position] == at else None
+
     def keys(self) -> Iterator[SeriesKey]:
         return iter(sorted(self._series))

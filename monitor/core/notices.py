@@ -1,12 +1,15 @@
-"""What is told beyond rules and layers: sources that went silent, rules that stay blind, and the heartbeat whose absence is the alarm."""
+"""What is told beyond rules and layers: sources that went silent, rules that stay blind, and the heartbeat whose absence is the alarm.
+
+These are looked at on ticks alone: an import into a store whose daemon is off must not find that everything has been silent.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.codec import digest, plain
 from monitor.core.effects import Alerted, SourceMoved
+from monitor.core.state import SourceState
 from monitor.core.units import SECOND
-from monitor.core.verdict import State as Truth
 
 if TYPE_CHECKING:
     from monitor.core.engine import Engine
@@ -35,15 +38,23 @@ def dues(engine: "Engine") -> Iterator[int]:
         known = engine.state.sources.get(name)
         if known is not None and not known.down:
             yield known.heard_at + _silence_ms(source.cadence_ms) + 1
+        elif known is not None and _is_back(engine, known, source.cadence_ms):
+            yield engine.now
     for instance, since in engine.state.unknown_since.items():
         if instance not in engine.state.stale_alerted and instance in engine.rules:
             yield since + engine.settings.unknown_pending_ms
+    if not engine.state.stale_alerted.isdisjoint(engine.rules.keys() - engine.state.unknown_since.keys()):
+        yield engine.now
     if engine.settings.heartbeat_ms and engine.state.heartbeat_at is not None:
         yield engine.state.heartbeat_at + engine.settings.heartbeat_ms
 
 
 def _silence_ms(cadence_ms: int) -> int:
     return SILENT_CADENCES * cadence_ms + SILENT_GRACE_MS
+
+
+def _is_back(engine: "Engine", known: SourceState, cadence_ms: int) -> bool:
+    return known.down and known.failing_since is None and engine.now - known.heard_at <= _silence_ms(cadence_ms)
 
 
 def _sources(engine: "Engine") -> None:
@@ -57,7 +68,7 @@ def _sources(engine: "Engine") -> None:
             engine.emit(SourceMoved(engine.now, name, False, reason, known.heard_at))
             summary = f"Source {name} is down: {reason}"
             engine.alert("source.down", (name, known.heard_at), "warning", summary, {"source": name, "since": known.heard_at})
-        elif known.down and not silent and known.failing_since is None:
+        elif _is_back(engine, known, settings.cadence_ms):
             engine.emit(SourceMoved(engine.now, name, True, "heard again", known.heard_at))
             data = {"source": name, "resolved": True}
             engine.alert("source.down", (name, known.heard_at, "up"), "info", f"Source {name} is back", data)
@@ -74,10 +85,8 @@ def _blind_rules(engine: "Engine") -> None:
             summary = f"{instance.rule} for {instance.subject} cannot be judged: {reason}"
             engine.alert("data.stale", (*instance, since), "warning", summary, {**data, "since": since, "reason": reason})
         elif since is None and told:
-            verdict = state.verdicts.get(instance)
-            if verdict is not None and verdict.state is not Truth.UNKNOWN:
-                summary = f"{instance.rule} for {instance.subject} can be judged again"
-                engine.alert("data.stale", (*instance, engine.now, "resolved"), "info", summary, {**data, "resolved": True})
+            summary = f"{instance.rule} for {instance.subject} can be judged again"
+            engine.alert("data.stale", (*instance, engine.now, "resolved"), "info", summary, {**data, "resolved": True})
 
 
 def _heartbeat(engine: "Engine") -> None:

@@ -1,21 +1,25 @@
 """Which subjects a rule has, and which positions are exposed to one of them."""
 
+from collections.abc import Iterator
+
 from monitor.core.book import Position
+from monitor.core.market import Market
 from monitor.core.rule import Scope
-from monitor.core.settings import STABLES, Settings
+from monitor.core.settings import Settings
+from monitor.core.tokens import ASSET_OF, STABLES, underlying
 
 PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3"}
 MARKET = "US"
 
 
 def tvl_subjects(position: Position) -> tuple[str, ...]:
-    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added."""
+    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none)."""
     implied: list[str] = []
     if position.chain:
         if (protocol := PROTOCOL_OF.get(position.kind)) is not None:
             implied += [protocol, f"{protocol}@{position.chain}"]
         implied.append(f"chain:{position.chain}")
-    return tuple(dict.fromkeys([*implied, *position.exposed_to]))
+    return tuple(dict.fromkeys([*implied, *(subject for subject in position.exposed_to if ":" in subject)]))
 
 
 def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:
@@ -32,18 +36,32 @@ def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:
             return (MARKET,)
 
 
-def exposed_positions(scope: Scope, subject: str, settings: Settings) -> tuple[Position, ...]:
+def exposed_positions(scope: Scope, subject: str, settings: Settings, market: Market) -> tuple[Position, ...]:
     """The positions that a layer of a fired instance would be for."""
-    return tuple(p for p in settings.positions if _is_exposed(scope, subject, p))
+    return tuple(p for p in settings.positions if _is_exposed(scope, subject, p, market))
 
 
-def _is_exposed(scope: Scope, subject: str, position: Position) -> bool:
+def assets_held(position: Position, market: Market) -> frozenset[str]:
+    """The assets a position is made of, as declared or as its tokens on the chain say."""
+    declared = {underlying(asset) for asset in (*position.assets, position.asset, *position.amounts) if asset}
+    return frozenset(declared or _assets_on_chain(position, market))
+
+
+def _assets_on_chain(position: Position, market: Market) -> Iterator[str]:
+    for metric in ("position.token0", "position.token1"):
+        for source in market.sources(metric, position.id):
+            series = market.series(metric, position.id, source)
+            asset = ASSET_OF.get((position.chain, int(series.value[-1]))) if series else None
+            if asset is not None:
+                yield asset
+
+
+def _is_exposed(scope: Scope, subject: str, position: Position, market: Market) -> bool:
     match scope:
         case Scope.POSITION:
             return position.id == subject
         case Scope.ASSET:
-            held = {*position.assets, position.asset, *position.amounts}
-            return subject in held - STABLES or subject in position.exposed_to
+            return subject in assets_held(position, market) - STABLES or subject in position.exposed_to
         case Scope.TVL:
             return subject in tvl_subjects(position)
         case Scope.MARKET:

@@ -17,8 +17,9 @@ MASK = "***"
 MIN_PATH_PIECE_CHARACTERS = 12
 MIN_QUERY_VALUE_CHARACTERS = 8
 
-_USERINFO = re.compile(r"(?<=://)[^\s/?#\"<>\\]*@")
-_AFTER_HOST = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://[^\s/?#\"'<>\\]*)[/?#][^\s\"'<>\\]+")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^\s\"'<>\\]*)")
+_WHOLE_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)(.*)", re.DOTALL)
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:@\[\]\s]+)(?::[0-9]+)?")
 
 
 class Secret:
@@ -71,12 +72,22 @@ class Secret:
 
 def display_url(url: str) -> str:
     """Return `scheme://host[:port]`, with `/...` where there was more: no user, no password, no path, no query."""
-    return redact_urls(url) if "://" in url else "a URL without a host"
+    whole = _WHOLE_URL.fullmatch(url)
+    return _cut(whole) if whole else "a URL without a host"
 
 
 def redact_urls(text: str) -> str:
-    """Return `text` with each URL in it cut after the host."""
-    return _AFTER_HOST.sub(r"\1/...", _USERINFO.sub("", text))
+    """Return `text` with each URL in it cut after the host; of a malformed one only the scheme is left."""
+    return _URL.sub(_cut, text)
+
+
+def _cut(url: re.Match[str]) -> str:
+    scheme, rest = url.groups()
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = authority.rpartition("@")[2]
+    if _HOST_AND_PORT.fullmatch(host) is None:
+        return f"{scheme}..."
+    return f"{scheme}{host}{rest[len(authority) :] if rest[len(authority) :] in ('', '/') else '/...'}"
 
 
 class Redactor:

@@ -10,7 +10,7 @@ _ADDRESSES: dict[str, dict[str, str]] = {
         "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48": "USDC",
         "0xdac17f958d2ee523a2206206994597c13d831ec7": "USDT",
         "0x6b175474e89094c44da98b954eedeac495271d0f": "DAI",
-        "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599": "WBTC",
+        "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599": "BTC",
     },
     "arbitrum": {
         "0x82af49447d8a07e3bd95bd0d56f35241523fbab1": "ETH",
@@ -29,3 +29,11 @@ _ADDRESSES: dict[str, dict[str, str]] = {
 ASSET_OF: dict[tuple[str, int], str] = {
     (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
 }
+
+_UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
+STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
+
+
+def underlying(asset: str) -> str:
+    """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""
+    return _UNDERLYING.get(asset.upper(), asset)

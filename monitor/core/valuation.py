@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position
-from monitor.core.settings import STABLES
-from monitor.core.tokens import ASSET_OF
+from monitor.core.tokens import ASSET_OF, STABLES, underlying
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
 
@@ -35,9 +34,12 @@ def value_position(view: View, position: Position) -> Valuation:
     """Value one position. Raises Unknown when a price or the chain's state is missing or stale."""
     if position.kind == "uniswap-v3":
         return _uniswap_v3(view, position)
-    amounts = {position.asset: float(position.size)} if position.kind == "perp" else {a: float(q) for a, q in position.amounts.items()}
+    declared = {position.asset: position.size} if position.kind == "perp" else position.amounts
+    amounts: dict[str, float] = {}
+    for name, amount in declared.items():
+        amounts[underlying(name)] = amounts.get(underlying(name), 0.0) + float(amount)
     delta = {asset: amount * view.price_usd(asset) for asset, amount in amounts.items()}
-    value = abs(delta[position.asset]) if position.kind == "perp" else sum(delta.values())
+    value = abs(sum(delta.values())) if position.kind == "perp" else sum(delta.values())
     return Valuation(value, amounts, delta, {})
 
 
@@ -59,7 +61,7 @@ def _uniswap_v3(view: View, position: Position) -> Valuation:
 
 def _asset(view: View, position: Position, side: int) -> str:
     if position.assets:
-        return position.assets[side]
+        return underlying(position.assets[side])
     token = int(_state(view, position, f"token{side}").value)
     asset = ASSET_OF.get((position.chain, token))
     if asset is None:

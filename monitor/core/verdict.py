@@ -81,6 +81,11 @@ def more_than(name: str, value: float, threshold: float, *, scale: float | None 
     return _compared(name, value, threshold, value > threshold, (value - threshold) / _scale(threshold, scale), unit, reason)
 
 
+def less_than(name: str, value: float, threshold: float, *, scale: float | None = None, unit: str = "", reason: str = "") -> Condition:
+    """FIRED when value < threshold, strictly; at the threshold the distance is 0 and it is QUIET."""
+    return _compared(name, value, threshold, value < threshold, (threshold - value) / _scale(threshold, scale), unit, reason)
+
+
 def flag(name: str, fired: bool, *, distance: float | None = None, reason: str = "") -> Condition:
     """A leg that is true or false; without a natural number its distance is 0 when true and -1 when false."""
     return Condition(name, State.FIRED if fired else State.QUIET, reason, distance=distance if distance is not None else (0.0 if fired else -1.0))

@@ -7,10 +7,13 @@ earliest of these is `due`, and the engine asks again then and not before.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+
 import numpy as np
 import numpy.typing as npt
 
+from monitor.core.ledger import Ledger
 from monitor.core.market import Market, Series
+from monitor.core.settings import Settings
 from monitor.core.state import Episode, Instance, State
 from monitor.core.units import HOUR, MINUTE, iso
 from monitor.core.verdict import Evidence, Unknown, Verdict
@@ -20,6 +23,8 @@ FRESH_CADENCES = 3
 COVERAGE = 0.9
 INFERENCE_POINTS = 20
 TWAP_MS = 30 * MINUTE
+PRICES = ("price.usd", "perp.mark")
+FUNDING = ("funding.rate", "funding.interval_hours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,18 @@ class Window:
 class View:
     """The market and the state at `now`, for one judgement."""
 
-    def __init__(self, market: Market, state: State, now: int) -> None:
+    def __init__(self, market: Market, state: State, now: int, settings: Settings | None = None) -> None:
         self.now = now
+        self.settings = settings or Settings()
         self._market = market
         self._state = state
         self._evidence: dict[tuple[str, str, str, int], Evidence] = {}
         self.due: int | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The layers so far; to be read only."""
+        return self._state.ledger
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -62,8 +73,11 @@ class View:
         return self._market.subjects(metric)
 
     def verdict(self, rule: str, subject: str) -> Verdict | None:
-        """The verdict of a rule this one needs, judged in this same pass."""
-        return self._state.verdicts.get(Instance(rule, subject))
+        """The verdict of a rule this one needs, judged in this same pass; what it was judged on is evidence here too."""
+        verdict = self._state.verdicts.get(Instance(rule, subject))
+        for point in verdict.evidence if verdict is not None else ():
+            self._keep(point)
+        return verdict
 
     def episode(self, rule: str, subject: str) -> Episode | None:
         return self._state.episodes.get(Instance(rule, subject))
@@ -83,6 +97,10 @@ class View:
         row = find_metric(metric)
         if row is not None and row.cadence_ms is not None:
             return row.cadence_ms
+        inferred_ms = self._spacing(metric, subject, source)
+        return max(inferred_ms, self._interval_ms(subject, source)) if metric in FUNDING else inferred_ms
+
+    def _spacing(self, metric: str, subject: str, source: str) -> int:
         series = self._need(metric, subject, source)
         recent = series.at[series.between(0, self.now)][-INFERENCE_POINTS:]
         if len(recent) < 3:
@@ -91,10 +109,16 @@ class View:
             raise Unknown("short", f"{source} has only {len(recent)} values of {metric} {subject}, 3 are needed to know how often it comes")
         return max(1, int(median(b - a for a, b in zip(recent, recent[1:], strict=False))))
 
+    def _interval_ms(self, subject: str, source: str) -> int:
+        """Interval of the newest funding: after a change from 1 h to 8 h the last 20 values are still an hour apart. 0 where it is not known."""
+        series = self._market.series(FUNDING[1], subject, source)
+        last = series.between(0, self.now).stop - 1 if series is not None else -1
+        return round(float(series.value[last]) * HOUR) if series is not None and last >= 0 else 0
+
     def newest(self, metric: str, subject: str, source: str, *, fresh: bool = True) -> Evidence:
         """The newest value whose time has come. Raises Unknown when there is none or (if `fresh` is asked) it is stale."""
         series = self._need(metric, subject, source)
-        position = series.between(0, self.now).stop - 1
+        position = self._stop(series, 0) - 1
         if position < 0:
             raise Unknown("missing", f"{source} has no {metric} of {subject} yet")
         point = self._point(series, metric, subject, source, position)
@@ -106,7 +130,7 @@ class View:
         """Points with now - span <= at <= now. Raises Unknown when stale, or (if `covered` is asked) when the coverage is too thin."""
         series = self._need(metric, subject, source)
         cadence_ms = self.cadence(metric, subject, source)
-        inside = series.between(self.now - span_ms, self.now)
+        inside = slice(series.between(self.now - span_ms, self.now).start, self._stop(series, 0))
         if inside.start == inside.stop:
             raise Unknown("missing", f"{source} has no {metric} of {subject} in the last {_span(span_ms)}")
         point = self._point(series, metric, subject, source, inside.stop - 1)
@@ -115,6 +139,8 @@ class View:
         self.wake(series.at[inside.start] + span_ms + 1)
         at = np.array(series.at[inside], dtype=np.int64)
         if covered:
+            # A hole at the old end shrinks as the window moves on: time alone can mend it.
+            self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
             _must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
         return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
 
@@ -123,7 +149,7 @@ class View:
         row = find_metric(metric)
         series = self._need(metric, subject, source)
         bar_ms = row.bar_ms if row is not None else 0
-        end = series.between(0, self.now - bar_ms).stop
+        end = self._stop(series, bar_ms)
         if end == 0:
             raise Unknown("missing", f"{source} has no closed bar of {metric} {subject}")
         point = self._point(series, metric, subject, source, end - 1)
@@ -140,10 +166,17 @@ class View:
         return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
 
     def revisions(self, metric: str, subject: str, source: str) -> Mapping[int, tuple[float, int]]:
-        """Every instant's newest known value and when it was known, oldest first: what a vintage looks like as of now."""
+        """Every instant's newest known value and when it was known, oldest first: what a vintage looks like as of now. Never empty."""
         series = self._need(metric, subject, source)
-        columns = zip(series.at, series.value, series.known_at, strict=True)
-        return {at: (float(value), known_at) for at, value, known_at in columns}
+        rows: dict[int, tuple[float, int]] = {}
+        for at, value, known_at in zip(series.at, series.value, series.known_at, strict=True):
+            if known_at <= self.now:
+                rows[at] = float(value), known_at
+            else:
+                self.wake(known_at)
+        if not rows:
+            raise Unknown("missing", f"{source} has no {metric} of {subject} yet")
+        return rows
 
     def note(self, metric: str, subject: str, source: str, at: int) -> None:
         """Keep the value of one instant as evidence."""
@@ -152,24 +185,50 @@ class View:
         if inside.start < inside.stop:
             self._keep(self._point(series, metric, subject, source, inside.start))
 
-    def price_usd(self, asset: str) -> float:
-        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes. Raises Unknown otherwise."""
-        prices, alone = [], ("", "")
-        for metric in ("price.usd", "perp.mark"):
+    def values_at(self, metric: str, subject: str, source: str, at: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The values held for exactly these instants (ascending, at least one), NaN where there is none."""
+        values = np.full(len(at), np.nan)
+        series = self._market.series(metric, subject, source)
+        if series is not None:
+            inside = series.between(int(at[0]), int(at[-1]))
+            held = np.array(series.at[inside], dtype=np.int64)
+            _, here, there = np.intersect1d(at, held, assume_unique=True, return_indices=True)
+            values[here] = np.array(series.value[inside], dtype=np.float64)[there]
+        return values
+
+    def prices_usd(self, asset: str) -> Mapping[tuple[str, str], float]:
+        """Fresh prices by (metric, source). A source that gives both a price and a mark is one source: its price is taken."""
+        prices: dict[tuple[str, str], float] = {}
+        for metric in PRICES:
             for source in self.sources(metric, asset):
+                if (PRICES[0], source) in prices:
+                    continue
                 try:
-                    prices.append(float(self.newest(metric, asset, source).value))
-                    alone = (metric, source)
+                    prices[metric, source] = float(self.newest(metric, asset, source).value)
                 except Unknown:
                     continue
+        return prices
+
+    def price_usd(self, asset: str) -> float:
+        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes or more. Raises Unknown otherwise."""
+        prices = self.prices_usd(asset)
         if len(prices) >= 2:
-            return float(median(prices))
+            return float(median(prices.values()))
         if not prices:
             raise Unknown("price", f"no fresh price of {asset}")
-        window = self.window(alone[0], asset, alone[1], TWAP_MS, covered=False)
-        if len(window) < 2:
+        ((metric, source),) = prices
+        cadence_ms = self.cadence(metric, asset, source)
+        window = self.window(metric, asset, source, max(TWAP_MS, 2 * cadence_ms), covered=False)
+        if len(window) < 2 or int(window.at[-1] - window.at[0]) + cadence_ms < TWAP_MS:
             raise Unknown("price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed")
         return float(window.value.mean())
+
+    def _stop(self, series: Series, bar_ms: int) -> int:
+        """Position after the newest point that is over by now; the next one, if clocks let it in early, is waited for."""
+        stop = int(series.between(0, self.now - bar_ms).stop)
+        if stop < len(series):
+            self.wake(series.at[stop] + bar_ms)
+        return stop
 
     def _need(self, metric: str, subject: str, source: str) -> Series:
         series = self._market.series(metric, subject, source)

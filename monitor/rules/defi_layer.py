@@ -11,6 +11,7 @@ from monitor.core.view import View
 
 TVL = "tvl-drawdown"
 MACRO = "macro-rising"
+LATCHED = "latched: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class DefiLayer(Rule):
     def judge(self, view: View, subject: str) -> Verdict:
         tvl, macro = self._leg(view, TVL, subject), self._macro_leg(view, subject)
         said = f"{tvl.reason}; {macro.reason}"
-        return all_of((tvl, macro), {State.FIRED: said, State.QUIET: said}, code=f"{tvl.state}+{macro.state}")
+        return all_of((tvl, macro), {State.FIRED: said, State.QUIET: said}, code=f"{tvl.state}+{'latched' if LATCHED in macro.reason else macro.state}")
 
     def over(self, view: View, subject: str, since: int) -> bool:
         """The exit of the TVL leg: its episode has ended."""
@@ -52,7 +53,7 @@ class DefiLayer(Rule):
         if leg.state is State.FIRED:
             return leg
         if episode is not None and last is not None and last > episode.since:
-            reason = f"latched: a print was rising until {iso(last)}, after the TVL episode began {iso(episode.since)}"
+            reason = f"{LATCHED}a print was rising until {iso(last)}, after the TVL episode began {iso(episode.since)}"
             return Condition(MACRO, State.FIRED, reason, leg.value, leg.threshold, max(leg.distance or 0.0, 0.0), leg.unit)
         if episode is not None and leg.state is State.QUIET:
             reason = f"no print has been rising since the episode began {iso(episode.since)} ({leg.reason})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.core.book import Position
 from monitor.core.layers import describe
 from monitor.core.ledger import Layer
-from monitor.core.settings import STABLES
+from monitor.core.tokens import STABLES
 from monitor.core.units import DAY
 from monitor.core.valuation import Valuation, value_position
 from monitor.core.verdict import Unknown

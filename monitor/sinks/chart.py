@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.market import Series
-from monitor.core.scope import Scope, subjects_of
+from monitor.core.rule import Scope
+from monitor.core.scope import subjects_of
 from monitor.core.units import DAY, HOUR
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from monitor.core.funding import annualised
 from monitor.core.observation import SeriesKey
-from monitor.core.scope import Scope, subjects_of
+from monitor.core.rule import Scope
+from monitor.core.scope import subjects_of
 from monitor.core.units import HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View

@@ -89,7 +89,7 @@ def _trigger(engine: "Engine", instance: Instance, rule: Rule, now: int) -> dict
         "class": str(rule.kind),
         "groups": [str(group) for group in rule.groups],
         "proposes": rule.intent(verdict) is not None,
-        "exposed": [position.id for position in exposed_positions(rule.scope, instance.subject, engine.settings)],
+        "exposed": [position.id for position in exposed_positions(rule.scope, instance.subject, engine.settings, engine.market)],
         **shapes.numbers(verdict),
         **present(episode={"open_since": episode.since} if episode is not None else None),
         "conditions": shapes.conditions(verdict.conditions),

@@ -1,0 +1,1 @@
+"""Append-only log, decisions, ledger, outbox and inbox in one transaction."""

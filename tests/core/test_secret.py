@@ -56,6 +56,12 @@ def test_secrets_are_values_that_copy_but_do_not_pickle() -> None:
         ("https://u:p@ss@host/x", "https://host/..."),
         ("https://host?key=s3cr3t", "https://host/..."),
         ("wss://[::1]:9/ws/s3cr3t", "wss://[::1]:9/..."),
+        ("http://[s3cr3t", "http://..."),
+        ("http://[s3cr3t]/", "http://..."),
+        ("http:///s3cr3t", "http://..."),
+        ("https://user:s3'cr3t@host/x", "https://host/..."),
+        ("https://s3cr3t key", "https://..."),
+        ("https://host:s3cr3t", "https://..."),
         ("not a url", "a URL without a host"),
     ],
 )

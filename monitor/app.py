@@ -1,0 +1,179 @@
+"""The composition root: builds the object graph from a configuration. The only module that knows every other."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from monitor import __version__
+from monitor.clock import Clock, SystemClock
+from monitor.config import Config, decision_settings
+from monitor.core.codec import plain
+from monitor.core.engine import Engine
+from monitor.core.events import Configured, Signal
+from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
+from monitor.daemon import Daemon
+from monitor.errors import ConfigError
+from monitor.feeds import Feed, LiveFeed
+from monitor.pipeline import Pipeline, Subscription
+from monitor.registry import Catalogue
+from monitor.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from monitor.net import Net
+    from monitor.sinks.facts import Story
+    from monitor.sinks.sender import Channel, Sender
+    from monitor.source import Ports
+
+log = structlog.get_logger("app")
+
+STOP_SECONDS = 10.0
+
+
+def engine_settings(config: Config) -> Settings:
+    """What the engine must know of a configuration."""
+    decided = decision_settings(config)
+    watch = config.watch
+    sources = {
+        name: SourceSettings(cadence_ms=one.cadence, required=one.required, provides=tuple(sorted(one.provides(watch))))
+        for name, one in config.enabled_sources.items()
+    }
+    return Settings(
+        book=config.book,
+        positions=config.positions,
+        tvl_subjects=config.tvl_subjects,
+        rules={name: PlugIn(**plug) for name, plug in decided["rules"].items()},
+        gates={name: PlugIn(settings=settings) for name, settings in decided["gates"].items()},
+        sources=sources,
+        unknown_pending_ms=config.alerts.unknown_pending,
+        heartbeat_ms=config.alerts.heartbeat,
+    )
+
+
+def settings_in_force(store: SqliteStore, config: Config, *, config_given: bool) -> Settings:
+    """The user's own configuration if one was given, else what the store's daemon last ran with, else the defaults."""
+    last = None if config_given else store.last_settings()
+    return read_settings(last.settings) if isinstance(last, Configured) else engine_settings(config)
+
+
+def configured_event(settings: Settings, now: int) -> Configured:
+    """The event that puts settings in force, in the form in which the log keeps them."""
+    fields: Mapping[str, Any] = plain(settings)
+    return Configured(now, fields)
+
+
+def build_pipeline(store: SqliteStore, config: Config, wall_ms: Callable[[], int]) -> Pipeline:
+    """An engine restored from the store, ready for the next event."""
+    pipeline = Pipeline(Engine(Catalogue()), store, wall_ms, subscriptions(config))
+    pipeline.restore()
+    return pipeline
+
+
+def subscriptions(config: Config) -> list[Subscription]:
+    return [Subscription(name, frozenset(channel.types)) for name, channel in config.alerts.channels.items()]
+
+
+def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
+    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
+
+
+@dataclass(frozen=True)
+class Play:
+    """What a run is given instead of the world: a feed of its own, made from what the engine waits for; its sources; what the page says of it."""
+
+    feed: Callable[[Callable[[], int | None]], Feed]
+    sources: Mapping[str, SourceSettings]
+    notice: str
+    story: "Story"
+
+
+async def serve(
+    config: Config,
+    *,
+    announce: Callable[[str], object],
+    reread: Callable[[], Config] | None = None,
+    play: Play | None = None,
+    next_free_port: bool = False,
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP."""
+    from monitor.net import EgressPolicy, HttpNet
+    from monitor.sinks.http import Face
+    from monitor.sinks.metrics import Exposition
+    from monitor.sinks.sender import Sender
+    from monitor.shell import Shell
+    from monitor.source import Ports
+
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(config.store.path, role="run")
+        stack.callback(store.close)
+        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=_private_hosts(config))))
+        pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
+        shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
+        face = Face(shell.model, Exposition(shell.model), token=_token(config))
+        port = await face.start(config.server.host, config.server.port, next_free=next_free_port)
+        stack.push_async_callback(face.stop)
+        announce(f"http://{config.server.host}:{port}/")
+        await asyncio.sleep(0)  # whoever waits for the port is answered before the history is read
+
+        pipeline.restore()
+        shell.recall()
+        ports = Ports(net, clock, random.Random())
+        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
+        daemon = shell.daemon = Daemon(pipeline, feed, clock)
+        sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
+        stack.push_async_callback(sender.stop, STOP_SECONDS)
+        shell.deliveries = lambda: sender.deliveries
+        pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
+        pipeline.timed = shell.timed
+        settings = engine_settings(config)
+        settings = replace(settings, sources=play.sources) if play else settings
+        pipeline.process(configured_event(settings, feed.now_ms()))
+        daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
+        daemon.listen_to_signals()
+        await daemon.run([sender.run])
+
+
+def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":
+    """The receivers of a configuration."""
+    from monitor.sinks.webhook import WebhookChannel
+
+    named = config.alerts.channels.items()
+    return {name: WebhookChannel(name, one.url, one.secret, one.previous_secret, net, clock) for name, one in named}
+
+
+def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Daemon, sender: "Sender", ports: "Ports") -> Feed | None:
+    """Atomic: a configuration with a mistake changes nothing, and says so by log and alert."""
+    if reread is None:
+        return None
+    now = daemon.feed.now_ms()
+    try:
+        config = reread()
+    except ConfigError as error:
+        log.error("the configuration was not reloaded", problems=list(error.problems))
+        identity = f"reload_{now}"
+        pipeline.process(Signal(now, identity, "SIGHUP", "reload-failed", "configuration", "; ".join(error.problems)[:1000]))
+        return None
+    pipeline.subscriptions = tuple(subscriptions(config))
+    sender.replace(channels(config, ports.net, ports.clock))
+    pipeline.process(configured_event(engine_settings(config), now))
+    log.info("the configuration was reloaded", rule_set=pipeline.engine.settings.rule_set)
+    return live_feed(config, ports, pipeline)
+
+
+def _private_hosts(config: Config) -> frozenset[str]:
+    """Hosts by name that the user wrote himself may lie in a private network: his own node, his own receiver."""
+    from urllib.parse import urlsplit
+
+    urls = [chain.rpc for chain in config.chains.values()]
+    urls += [one.endpoint for one in config.enabled_sources.values()]
+    urls += [channel.url.get_secret_value() for channel in config.alerts.channels.values()]
+    return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
+
+
+def _token(config: Config) -> str | None:
+    return config.server.token.get_secret_value() if config.server.token is not None else None

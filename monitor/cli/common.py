@@ -1,0 +1,115 @@
+"""What every command needs: its configuration, its store, its output."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from monitor.core.codec import presented
+from monitor.core.units import parse_time
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+    from monitor.core.settings import Settings
+    from monitor.store.sqlite import SqliteStore
+
+T = TypeVar("T")
+DEFAULT_FILE = Path("hedge-monitor.yaml")
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines instead of a table.")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that stand before the command."""
+
+    config: Path | None = None
+    store: str | None = None
+    log_level: str = "INFO"
+
+    @property
+    def config_file(self) -> Path | None:
+        return self.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def options_of(context: typer.Context) -> Options:
+    options = context.find_object(Options)
+    return options or Options()
+
+
+def load_config(options: Options) -> "Config":
+    """The configuration with the command line's store over it. Raises ConfigError."""
+    from monitor.config import discover, load
+
+    environ = dict(os.environ)
+    if options.store is not None:
+        environ["HEDGE_MONITOR_STORE__URL"] = options.store
+    return load(options.config_file, environ, discover())
+
+
+def open_store(config: "Config", *, role: str | None = None) -> "SqliteStore":
+    """The store of a configuration; with a role it may write, and nobody else may. Raises StoreError."""
+    from monitor.store.sqlite import SqliteStore
+
+    return SqliteStore(config.store.path, role=role)
+
+
+def settings_for(options: Options, config: "Config", store: "SqliteStore") -> "Settings":
+    from monitor.app import settings_in_force
+
+    return settings_in_force(store, config, config_given=options.config_file is not None)
+
+
+def when(text: str | None, name: str) -> int | None:
+    """Epoch milliseconds of a time option. Raises ConfigError, so that a slip is a usage error."""
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def print_json(value: object) -> None:
+    typer.echo(json.dumps(presented(value), sort_keys=True, ensure_ascii=True, allow_nan=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A plain table that fits the terminal; a pipe gets full width."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False).print(table)
+
+
+def progress(items: Iterable[T], label: str) -> Iterable[T]:
+    """The items, with a count on a terminal and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    for count, item in enumerate(items, start=1):
+        if count % 1000 == 0:
+            print(f"\r{label}: {count:,}", end="", file=sys.stderr, flush=True)
+        yield item
+    print(file=sys.stderr)
+
+
+def start_logging(options: Options, config: "Config") -> None:
+    """Logs on standard error: lines for people on a terminal, JSON elsewhere; no secret of the configuration ever shows."""
+    from monitor.core.secret import Redactor, Secret
+    from monitor.logs import configure_logging
+
+    redactor = Redactor(*(Secret(secret.get_secret_value()) for secret in config.secrets))
+    configure_logging(redactor, json_lines=not sys.stderr.isatty(), level=options.log_level.upper())
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)

@@ -1,0 +1,81 @@
+"""`status`: the book, the triggers with their distance, layers, sources."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from monitor.cli.common import AsJson, load_config, open_store, options_of, print_json, print_table
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: hedge-monitor status --watch")(status)
+
+
+def status(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the store knows: book, triggers with distance, layers, sources with age. Works beside a running daemon and without one."""
+    config = load_config(options_of(context))
+    while True:
+        model = _model(config)
+        if as_json:
+            print_json(model)
+        else:
+            if watch:
+                click.clear()
+            _show(model)
+        if not watch:
+            return
+        time.sleep(2)
+
+
+def _model(config: "Config") -> dict[str, Any]:
+    from monitor.app import build_pipeline
+    from monitor.clock import SystemClock
+    from monitor.commands import wall_ms
+    from monitor.shell import Shell
+
+    store = open_store(config)
+    try:
+        pipeline = build_pipeline(store, config, wall_ms)
+        shell = Shell(pipeline, SystemClock())
+        shell.recall()
+        return shell.model()
+    finally:
+        store.close()
+
+
+def _show(model: dict[str, Any]) -> None:
+    typer.echo(model["headline"])
+    book = model["book"]
+    if "equity_usd" in book:
+        typer.echo(f"Equity {book['equity_usd']:,.0f} USD")
+    typer.echo("")
+    print_table(("trigger", "subject", "verdict", "distance", "why"), map(_trigger_row, model["triggers"]))
+    if model["layers"]:
+        typer.echo("")
+        print_table(("layer", "position", "state", "notional USD", "cost USD"), map(_layer_row, model["layers"]))
+    if model["sources"]:
+        typer.echo("")
+        print_table(("source", "", "age", "note"), map(_source_row, model["sources"]))
+
+
+def _trigger_row(trigger: dict[str, Any]) -> tuple[str, ...]:
+    distance = f"{trigger['distance']:+.2f}" if "distance" in trigger else ""
+    return trigger["rule"], trigger["subject"], trigger["verdict"], distance, trigger.get("reason", "")
+
+
+def _layer_row(layer: dict[str, Any]) -> tuple[str, ...]:
+    return layer["id"], layer["position"], layer["state"], f"{layer['notional_usd']:,.0f}", f"{layer['cost_usd']:,.2f}"
+
+
+def _source_row(source: dict[str, Any]) -> tuple[str, ...]:
+    age = f"{source['age_seconds']:,.0f} s" if "age_seconds" in source else "never heard"
+    return source["id"], "up" if source.get("up") else "down", age, source.get("reason", "")

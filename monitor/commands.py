@@ -1,0 +1,83 @@
+"""What commands do beside a running daemon, and what they do when there is none.
+
+Beside a daemon a command only appends to the store's inbox. With none it takes the writer lock, drains the inbox through the same pipeline, and says so.
+"""
+
+import getpass
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor.app import build_pipeline
+from monitor.config import Config
+from monitor.core.observation import Reading
+from monitor.pipeline import Pipeline
+from monitor.store.lock import StoreInUse
+from monitor.store.sqlite import SqliteStore
+
+ROWS_A_MESSAGE = 5_000
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def who() -> str:
+    """The operator, for the record."""
+    return f"{getpass.getuser()} by command"
+
+
+def import_readings(config: Config, readings: Sequence[Reading]) -> str:
+    """Hand readings over; returns what became of them, for the operator."""
+    parts = [readings[i : i + ROWS_A_MESSAGE] for i in range(0, len(readings), ROWS_A_MESSAGE)]
+    try:
+        store = SqliteStore(config.store.path, role="import")
+    except StoreInUse:
+        _leave(config, [("observations", {"rows": [_row(r) for r in part]}) for part in parts])
+        return "handed to the running daemon"
+    try:
+        pipeline = build_pipeline(store, config, wall_ms)
+        drain(pipeline)
+        stored = sum(pipeline.receive(part, source="import", now=wall_ms()).stored for part in parts)
+    finally:
+        store.close()
+    return f"{stored} new"
+
+
+def signal(config: Config, action: str, target: str, note: str = "", until: int | None = None) -> str:
+    """Say one word; returns what became of it, for the operator."""
+    body = {"action": action, "target": target, "note": note, **({} if until is None else {"until": until})}
+    try:
+        store = SqliteStore(config.store.path, role=action)
+    except StoreInUse:
+        _leave(config, [("signal", body)])
+        return "handed to the running daemon"
+    try:
+        store.inbox.put(wall_ms(), who(), "signal", body)
+        drain(build_pipeline(store, config, wall_ms))
+    finally:
+        store.close()
+    return "done (no daemon is running: alerts wait in the outbox for the next one)"
+
+
+def drain(pipeline: Pipeline) -> int:
+    """Take everything that waits in the inbox. Returns how many messages there were."""
+    count = 0
+    while messages := pipeline.store.inbox.waiting():
+        for message in messages:
+            pipeline.take(message, wall_ms())
+            count += 1
+    return count
+
+
+def _leave(config: Config, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    store = SqliteStore(config.store.path)
+    try:
+        for kind, body in messages:
+            store.inbox.put(wall_ms(), who(), kind, body)
+    finally:
+        store.close()
+
+
+def _row(reading: Reading) -> list[object]:
+    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]

@@ -1,0 +1,198 @@
+"""Checks that no single type can make: addresses, URLs, positions against chains, subjects."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from monitor.config.draft import Draft, nearest, shown
+from monitor.config.yaml_text import Path, Tree
+from monitor.core.book import Book, Chain, Position
+from monitor.core.vocabulary import ASSET, POSITION, TVL_SUBJECT
+
+CHAIN_IDS = {
+    "ethereum": 1,
+    "optimism": 10,
+    "bsc": 56,
+    "gnosis": 100,
+    "unichain": 130,
+    "polygon": 137,
+    "sonic": 146,
+    "zksync": 324,
+    "worldchain": 480,
+    "mantle": 5000,
+    "base": 8453,
+    "arbitrum": 42161,
+    "celo": 42220,
+    "avalanche": 43114,
+    "ink": 57073,
+    "linea": 59144,
+    "blast": 81457,
+    "scroll": 534352,
+    "sepolia": 11155111,
+}
+_ADDRESS_DIGITS = 40
+_CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
+_KEY_DIGITS = 64
+_SHORTEST_ADDRESS = 20
+_HEX_RUN = re.compile(r"(?<![0-9A-Za-z])0[xX]([0-9A-Za-z]*)")
+_FOREIGN = re.compile(
+    r"(?:bc1|tb1|addr1|cosmos1)[a-z0-9]{20,}|T[1-9A-HJ-NP-Za-km-z]{33}|(?=[^\s]*\d)(?=[^\s]*[a-z])(?=[^\s]*[A-Z])[1-9A-HJ-NP-Za-km-z]{43,44}"
+)
+
+
+def scalars(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every scalar and every key with its path."""
+    if isinstance(tree, str):
+        yield path, tree
+    elif isinstance(tree, list):
+        for index, item in enumerate(tree):
+            yield from scalars(item, (*path, index))
+    else:
+        for key, value in tree.items():
+            yield (*path, key), key
+            yield from scalars(value, (*path, key))
+
+
+def address_flaw(text: str) -> str:
+    """What is wrong with an address that stands in this text, empty where nothing is (F-067, F-150)."""
+    if _FOREIGN.fullmatch(text.strip()):
+        return "this is the address of another kind of chain; only EVM chains are watched, their addresses are 0x and 40 hexadecimal digits"
+    for digits in _HEX_RUN.findall(text):
+        if flaw := _digits_flaw(digits):
+            return flaw
+    return ""
+
+
+def _digits_flaw(digits: str) -> str:
+    if len(digits) == _KEY_DIGITS:
+        return "0x and 64 digits is what a private key looks like; never put one here, the monitor signs nothing"
+    if len(digits) < _SHORTEST_ADDRESS:
+        return ""
+    if len(digits) != _ADDRESS_DIGITS or re.fullmatch("[0-9a-fA-F]+", digits) is None:
+        return f"an address is 0x and 40 hexadecimal digits, this has {len(digits)} characters after 0x; copy it again"
+    if digits in (digits.lower(), digits.upper()) or digits == checksummed(digits):
+        return ""
+    return "the address fails its checksum (EIP-55), a letter or digit is wrong; copy it again from a block explorer"
+
+
+def checksummed(digits: str) -> str:
+    """The 40 digits of an address with the capitals that EIP-55 gives them."""
+    from eth_hash.auto import keccak  # only a configuration with an address pays for it
+
+    low = digits.lower()
+    nibbles = keccak(low.encode()).hex()
+    return "".join(c.upper() if int(n, 16) >= _CAPITAL_FROM else c for c, n in zip(low, nibbles, strict=False))
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError where it is no number up to 65535
+    except ValueError:
+        return None
+    return parts if parts.hostname and not re.search(r"\s", url) else None
+
+
+def url_flaw(url: str, *, plain_only_on_loopback: bool = False) -> str:
+    """What is wrong with an http(s) URL, empty where nothing is. The text never repeats the URL, which may carry a key."""
+    parts = _split(url)
+    if parts is None:
+        return "is not a URL; write https://host/path"
+    if parts.scheme not in {"http", "https"}:
+        return f"must be an http or https URL, this begins with {shown(parts.scheme, 12)}: ; write https://host/path"
+    if parts.scheme == "http" and plain_only_on_loopback and not is_loopback(parts.hostname or ""):
+        return "plain http would send alerts readable over the network; write https:// (http is for this machine only)"
+    return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_book(draft: Draft, book: Book) -> None:
+    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin"):
+        share = getattr(book, name)
+        if not 0 < share <= 1:
+            draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")
+    for name in ("capital", "minimum_layer"):
+        if getattr(book, name) < 0:
+            draft.add(("book", name), "cannot be below 0")
+    for index, asset in enumerate(book.assets):
+        check_asset(draft, ("book", "assets", index), asset)
+
+
+def check_asset(draft: Draft, path: Path, asset: str) -> None:
+    if re.fullmatch(ASSET, asset) is None:
+        draft.add(path, f"{shown(asset)!r} is not an asset's symbol; write it in capitals, such as ETH")
+
+
+def check_subject(draft: Draft, path: Path, subject: str) -> None:
+    if re.fullmatch(TVL_SUBJECT, subject) is None:
+        advice = "write chain:base, protocol:aave-v3 or protocol:aave-v3@base, in lower case"
+        draft.add(path, f"{shown(subject)!r} is not a TVL subject; {advice}")
+
+
+def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> None:
+    path: Path = ("chains", name)
+    if not chain.rpc:
+        draft.add(path, "needs `rpc`, the http(s) URL of a JSON-RPC endpoint")
+    elif flaw := url_flaw(chain.rpc):
+        draft.add((*path, "rpc"), flaw)
+    known = CHAIN_IDS.get(name)
+    if known is None and not chain_id_given:
+        draft.add(path, f"needs `chain_id`, since {shown(name)!r} is not a well-known chain ({nearest(name, CHAIN_IDS)})")
+    elif chain_id_given and chain.chain_id != (known or chain.chain_id):
+        draft.add(
+            (*path, "chain_id"), f"{name} has the chain id {known}, this says {chain.chain_id}: another chain; correct the one or the other"
+        )
+    elif chain.chain_id < 1:
+        draft.add((*path, "chain_id"), "must be a positive whole number")
+
+
+_NEEDED = {"uniswap-v3": ("chain", "token_id"), "perp": ("asset", "size"), "tokens": ("amounts",)}
+_FOREIGN_FIELDS = {
+    "uniswap-v3": ("asset", "size", "amounts"),
+    "perp": ("token_id", "amounts", "assets"),
+    "tokens": ("token_id", "size", "asset", "assets"),
+}
+
+
+def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
+    first: dict[str, int] = {}
+    for index, position in positions.items():
+        here: Path = ("positions", index)
+        if position.id in first:
+            place = draft.place(("positions", first[position.id]))
+            draft.add((*here, "id"), f"{shown(position.id)!r} is already the id of the position at {place}; give each its own")
+        first.setdefault(position.id, index)
+        _check_position(draft, here, position)
+        if position.chain and position.chain not in chains:
+            draft.add(
+                (*here, "chain"),
+                f"{shown(position.chain)!r} is not under `chains`; add it there with its `rpc` ({nearest(position.chain, chains)})",
+            )
+
+
+def _check_position(draft: Draft, here: Path, position: Position) -> None:
+    if re.fullmatch(POSITION, position.id) is None:
+        draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
+    for name in _NEEDED.get(position.kind, ()):
+        if getattr(position, name) in (None, "", 0.0, {}) and (name != "token_id" or position.token_id is None):
+            draft.add(here, f"a position of kind {position.kind} needs `{name}`")
+    for name in _FOREIGN_FIELDS.get(position.kind, ()):
+        if getattr(position, name) not in (None, "", 0.0, {}, ()):
+            draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
+    if position.token_id is not None and not 0 <= position.token_id < 2**256:
+        draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
+    for name in (*position.amounts, *position.assets, *filter(None, [position.asset])):
+        field = "amounts" if name in position.amounts else "asset" if name == position.asset else "assets"
+        check_asset(draft, (*here, field), name)
+    for index, subject in enumerate(position.exposed_to):
+        check_subject(draft, (*here, "exposed_to", index), subject)

@@ -1,0 +1,91 @@
+"""The commented starter configuration that `init` writes. A line that begins with `#` and no space is a setting to switch on."""
+
+import json
+from collections.abc import Sequence
+
+from monitor.core.book import Position
+
+_HEAD = """\
+# Configuration of hedge-monitor. Check it with: hedge-monitor check
+# Every setting has a default; without this file the monitor watches BTC, ETH and the TVL of Ethereum on public endpoints.
+# Durations are written 48h, 15min or 7d, rates 8% or 80bp, money 10_000 USD. Values need no quotes.
+# Any setting can come from the environment: HEDGE_MONITOR_STORE__URL is store.url.
+# Secrets: ${NAME} takes an environment variable, `secret_file` or `token_file` a file of mode 600.
+
+# What is protected, and how much may be spent on it.
+book:
+  capital: 10_000 USD
+  # steward (cautious, asks for every group of evidence) or promoter
+  mode: steward
+  # drawdown (protect dollars) or il (offset impermanent loss)
+  objective: drawdown
+  # without this line: the assets of the positions, else BTC and ETH
+#  assets: [BTC, ETH]
+"""
+
+_CHAINS = """
+# Chains the positions live on; `chain_id` is needed only for names that are not well known.
+#chains:
+#  ethereum: {rpc: "https://ethereum-rpc.publicnode.com"}
+"""
+
+_POSITIONS = """
+# Positions: uniswap-v3 (an LP's token id), perp (coins, negative is short) or tokens (what a wallet holds).
+#positions:
+#  - {id: eth-usdc, kind: uniswap-v3, chain: ethereum, token_id: 12345, assets: [USDC, WETH], exposed_to: [protocol:uniswap-v3]}
+#  - {id: short-eth, kind: perp, asset: ETH, size: -1.5}
+#  - {id: wallet, kind: tokens, amounts: {ETH: 2, USDC: 5000}}
+"""
+
+_REST = """
+# Where facts come from. Public endpoints need no key; `hedge-monitor check` lists every source.
+sources:
+  tvl:
+    subjects: [chain:ethereum]
+#  spot: [ETH/USDC]
+
+# The catalogue, with the default of every threshold: hedge-monitor rules list
+#rules:
+#  tvl-drawdown:
+#    threshold: 8%
+#    overrides:
+#      "chain:ethereum": {threshold: 12%}
+#  funding-spike: {enabled: no}
+
+# Signed webhooks (Standard Webhooks). Make a secret with: echo whsec_$(openssl rand -base64 32)
+#alerts:
+#  channels:
+#    phone: {kind: webhook, url: "https://hooks.example.org/hedge", secret_file: webhook.secret, types: [layer.proposed, source.down]}
+#  unknown_pending: 10min
+#  heartbeat: 24h
+
+store:
+  url: sqlite:///hedge-monitor.db
+
+# The page, the API and /metrics. Off this machine it asks for a token.
+server:
+  host: 127.0.0.1
+  port: 9464
+#  token_file: server.token
+"""
+
+
+def starter(*, owner: str = "", chain: str = "ethereum", rpc: str = "", positions: Sequence[Position] = ()) -> str:
+    """The starter configuration's text, valid as it stands.
+
+    With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use.
+    """
+    chains = f"\nchains:\n  {chain}: {{rpc: {json.dumps(rpc)}}}\n" if rpc else _CHAINS
+    listed = "".join(f"  - {_line(position)}\n" for position in positions)
+    found = f"\n# Found for {owner or 'the owner'}.\npositions:\n{listed}" if positions else _POSITIONS
+    return _HEAD + chains + found + _REST
+
+
+def _line(position: Position) -> str:
+    parts = [f"id: {position.id}", f"kind: {position.kind}"]
+    parts += [f"{name}: {value}" for name in ("chain", "asset") if (value := getattr(position, name))]
+    parts += [f"token_id: {position.token_id}"] if position.token_id is not None else []
+    parts += [f"size: {position.size!r}"] if position.size else []
+    parts += [f"{name}: [{', '.join(map(json.dumps, value))}]" for name in ("assets", "exposed_to") if (value := getattr(position, name))]
+    amounts = ", ".join(f"{name}: {amount!r}" for name, amount in position.amounts.items())
+    return "{" + ", ".join([*parts, *([f"amounts: {{{amounts}}}"] if amounts else [])]) + "}"

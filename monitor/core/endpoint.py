@@ -1,0 +1,11 @@
+"""Where a collector asks: the source's own host, or the one that its `endpoint` setting names."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def at_endpoint(endpoint: str, url: str) -> str:
+    """`url` with scheme, host and port of `endpoint` (whose path, if any, is put in front); unchanged where `endpoint` is empty."""
+    if not endpoint:
+        return url
+    base, asked = urlsplit(endpoint), urlsplit(url)
+    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + asked.path, asked.query, ""))

@@ -1,0 +1,129 @@
+"""The daemon: one loop that reads a feed, thinks, commits and shows, beside the sender, the inbox and the HTTP port.
+
+Everything that decides runs on one thread, one event after the other; only sending and serving go on beside it.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from monitor.clock import Clock
+from monitor.core.events import Failed, Tick
+from monitor.core.state import State
+from monitor.feeds import Arrival, Feed
+from monitor.pipeline import Pipeline
+
+log = structlog.get_logger("daemon")
+
+INBOX_SECONDS = 0.5
+LAG_SECONDS = 0.5
+MESSAGES_A_TURN = 20
+
+
+class Daemon:
+    """Runs a pipeline on a feed until told to stop."""
+
+    def __init__(self, pipeline: Pipeline, feed: Feed, clock: Clock) -> None:
+        self.pipeline = pipeline
+        self.clock = clock
+        self.feed = feed
+        self.loop_lag_seconds = 0.0
+        self.collect_seconds: dict[str, float] = {}
+        self._stop = asyncio.Event()
+        self._reload: Callable[[], Feed | None] = lambda: None
+        self._reloading = False
+
+    def on_reload(self, reload: Callable[[], Feed | None]) -> None:
+        """What SIGHUP does: returns the feed to go on with, or None to keep the present one."""
+        self._reload = reload
+
+    def listen_to_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Go on with the feed that the reload gives, after the arrival in hand."""
+        feed = self._reload()
+        if feed is not None:
+            self.feed, self._reloading = feed, True
+
+    @property
+    def stopped(self) -> asyncio.Event:
+        return self._stop
+
+    async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
+        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest starts again from the log."""
+        tasks = [asyncio.create_task(self._read(), name="reader"), asyncio.create_task(self._inbox(), name="inbox")]
+        tasks += [asyncio.create_task(self._measure_lag(), name="lag"), *(asyncio.ensure_future(job()) for job in beside)]
+        waiter = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {waiter}:
+                task.result()
+        finally:
+            self._stop.set()
+            for task in [*tasks, waiter]:
+                task.cancel()
+            await asyncio.gather(*tasks, waiter, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while not self._stop.is_set():
+            feed = self.feed
+            arrivals = feed.arrivals()
+            try:
+                async for arrival in arrivals:
+                    self.handle(arrival)
+                    if self._reloading or self._stop.is_set():
+                        break
+            finally:
+                with suppress(RuntimeError):
+                    await arrivals.aclose()  # type: ignore[attr-defined]  # every feed is an async generator
+            if not self._reloading:
+                await self._stop.wait()
+            self._reloading = False
+
+    def handle(self, arrival: Arrival) -> None:
+        """Turn one arrival into an event, or into none when it says nothing new."""
+        if arrival.harvest is not None:
+            self.collect_seconds[arrival.source] = arrival.seconds
+            for reason in list(arrival.harvest.rejected)[:5]:
+                log.warning("refused", source=arrival.source, reason=reason)
+            rejected = len(arrival.harvest.rejected)
+            received = self.pipeline.receive(arrival.harvest.readings, source=arrival.source, now=arrival.now, rejected=rejected)
+            for rejection in received.rejections[:5]:
+                log.warning("refused", source=arrival.source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
+        elif arrival.source:
+            if _is_news(self.pipeline.engine.state, arrival):
+                log.warning("source failed", source=arrival.source, reason=arrival.failure)
+                self.pipeline.process(Failed(arrival.now, arrival.source, arrival.failure))
+        else:
+            self.pipeline.process(Tick(arrival.now))
+
+    async def _inbox(self) -> None:
+        """Operators' words become events within a second."""
+        while True:
+            for message in self.pipeline.store.inbox.waiting(MESSAGES_A_TURN):
+                self.pipeline.take(message, self.feed.now_ms())
+                await asyncio.sleep(0)
+            await self.clock.sleep(INBOX_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            began = self.clock.monotonic()
+            await self.clock.sleep(LAG_SECONDS)
+            self.loop_lag_seconds = max(0.0, self.clock.monotonic() - began - LAG_SECONDS)
+
+
+def _is_news(state: State, arrival: Arrival) -> bool:
+    """A failure that is the same as the one before it is recorded run-length: once."""
+    known = state.sources.get(arrival.source)
+    return known is None or known.failing_since is None or known.reason != arrival.failure

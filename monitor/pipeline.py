@@ -1,0 +1,151 @@
+"""What happens to one event: think, commit, show. Live events, imports and backfills all go through here; replay thinks with the same engine.
+
+`receive` is the way from a source's readings to an event: the one door, then everything that is already known left out.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from monitor.core.codec import dumps, presented
+from monitor.core.delivery import SILENCED, WAITING, Delivery, Failing
+from monitor.core.door import Rejection, admit
+from monitor.core.effects import Alerted, Effect, Silenced
+from monitor.core.engine import Engine
+from monitor.core.events import Batch, Event, Signal
+from monitor.core.market import Market
+from monitor.core.observation import Observation, Reading
+from monitor.store.inbox import Message
+from monitor.store.sqlite import SqliteStore
+
+Show = Callable[[Event, Sequence[Effect]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A channel and the alert types it wants; none named means all."""
+
+    channel: str
+    types: frozenset[str] = frozenset()
+
+    def wants(self, alert: Alerted) -> bool:
+        """A channel is not told by itself that it fails."""
+        about_itself = alert.type == "delivery.failing" and alert.data.get("channel") == self.channel
+        return not about_itself and (not self.types or alert.type in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What one delivery of readings came to."""
+
+    effects: tuple[Effect, ...]
+    stored: int
+    rejections: tuple[Rejection, ...]
+
+
+class Pipeline:
+    """One engine, one store, the channels that are told, and whoever wants to see (metrics, page)."""
+
+    def __init__(self, engine: Engine, store: SqliteStore, wall_ms: Callable[[], int], subscriptions: Sequence[Subscription] = ()) -> None:
+        self.engine = engine
+        self.store = store
+        self.subscriptions = tuple(subscriptions)
+        self.shows: list[Show] = []
+        self.timed: Callable[[float], object] = lambda seconds: None
+        self._wall_ms = wall_ms
+
+    def restore(self) -> int:
+        """Bring the engine to where the store left it, without deciding anything again. Returns the number of events read."""
+        effects = self.store.effects()
+        pending = next(effects, None)
+        count = 0
+        for count, (seq, event) in enumerate(self.store.journal(), start=1):
+            self.engine.absorb(event)
+            while pending is not None and pending[0] == seq:
+                self.engine.state.fold(pending[1])
+                pending = next(effects, None)
+        return count
+
+    def process(self, event: Event, inbox_ids: Sequence[str] = ()) -> tuple[Effect, ...]:
+        """Think, commit, show. What was not committed is not shown and not sent."""
+        began = time.perf_counter()
+        effects = self.engine.apply(event)
+        resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
+        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
+        self.timed(time.perf_counter() - began)
+        for show in self.shows:
+            show(event, effects)
+        return effects
+
+    def receive(
+        self, readings: Sequence[Reading], *, source: str, now: int, rejected: int = 0, inbox_ids: Sequence[str] = (), even_if_empty: bool = True
+    ) -> Received:
+        """Readings through the door and into one event. `rejected` counts rows that the parser refused already."""
+        admission = admit(readings, source=source, received_at=now)
+        news = tuple(only_news(self.engine.market, admission.observations, now))
+        if not news and not even_if_empty and not inbox_ids:
+            return Received((), 0, admission.rejections)
+        batch = Batch(now, source, news, rejected + len(admission.rejections))
+        return Received(self.process(batch, inbox_ids), len(news), admission.rejections)
+
+    def take(self, message: Message, now: int) -> tuple[Effect, ...]:
+        """Turn one inbox message into a logged event."""
+        body = message.body
+        if message.kind == "observations":
+            readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
+            return self.receive(readings, source="import", now=now, inbox_ids=[message.id]).effects
+        return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
+
+    def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
+        """Tell that a channel does not take an alert; what was told before, in this life or an earlier one, is not told again."""
+        if failing.id in self.engine.state.signals:
+            return ()
+        action = "delivery-given-up" if failing.given_up else "delivery-failing"
+        note = f"{failing.type} {failing.alert_id}: {failing.detail}"
+        return self.process(Signal(now, failing.id, "delivery", action, failing.channel, note))
+
+    def _deliveries(self, effects: Iterable[Effect]) -> list[Delivery]:
+        wall = self._wall_ms()
+        found = []
+        for alert in (e for e in effects if isinstance(e, Alerted)):
+            body = message(alert)
+            for subscription in self.subscriptions:
+                if subscription.wants(alert):
+                    status = SILENCED if self._is_silenced(alert, wall) else WAITING
+                    found.append(Delivery(alert.id, subscription.channel, alert.type, body, wall, status, next_at=wall))
+        return found
+
+    def _is_silenced(self, alert: Alerted, wall: int) -> bool:
+        """Criticals pierce every silence; the wall clock ends one."""
+        if alert.severity == "critical":
+            return False
+        return any(silence.until > wall and _matches(silence, alert) for silence in self.engine.state.silences.values())
+
+
+def _matches(silence: Silenced, alert: Alerted) -> bool:
+    rule, subject = alert.data.get("rule", ""), alert.data.get("subject", "")
+    names = (alert.type, str(rule), f"{rule}/{subject}", str(alert.data.get("position", "")))
+    return any(name and fnmatchcase(name, silence.target) for name in names)
+
+
+def message(alert: Alerted) -> bytes:
+    """The body of a webhook: the same alert has the same bytes for ever."""
+    told = {"id": alert.id, "sequence": alert.sequence, "severity": alert.severity, "summary": alert.summary}
+    return dumps(presented({"type": alert.type, "timestamp": alert.at, "data": {**alert.data, **told}})).encode()
+
+
+def only_news(market: Market, observations: Iterable[Observation], now: int) -> Iterable[Observation]:
+    """Leave out what is known already. A changed value that does not say when it was known became known now."""
+    seen: dict[tuple[object, int], float | int] = {}
+    for observation in observations:
+        held = seen.get((observation.key, observation.at), market.value_at(observation.key, observation.at))
+        if held == observation.value:
+            continue
+        seen[observation.key, observation.at] = observation.value
+        yield observation if held is None else _revised(market, observation, now)
+
+
+def _revised(market: Market, observation: Observation, now: int) -> Observation:
+    known = market.known_at(observation.key, observation.at)
+    return replace(observation, known_at=max(now, observation.known_at)) if known is None or observation.known_at <= known else observation

@@ -1,0 +1,241 @@
+"""The Uniswap v3 collector against a node out of tables, through the net and the door that it meets in the daemon."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from monitor.chain import Block, Call, Failed
+from monitor.clock import SystemClock
+from monitor.collectors.uniswap_v3 import UniswapV3, parse_holding, parse_pool_address, parse_state, range_key, state_calls
+from monitor.core.book import Chain, Position, Watch
+from monitor.core.door import admit
+from monitor.errors import BadPayload, SourceError
+from monitor.registry import build
+from monitor.source import Harvest, Ports
+from tests.fake_chain import FakeChain, header
+from tests.fakes import FakeNet
+
+RPC, OTHER = "https://node.test/key", "https://other.test/"
+MANAGER, FACTORY, POOL = ("0x" + digit * 40 for digit in "ace")
+TOKEN0, TOKEN1 = "0x" + "0" * 39 + "1", "0x" + "0" * 39 + "2"
+Q96, GROWTH = 1 << 96, 1 << 120
+STAKE = (10**12, 0, 0, 11, 13)
+HELD = (0, TOKEN0, TOKEN0, TOKEN1, 3000, -60, 60, *STAKE)
+EDGE = (10**12, 10**12, 0, 0, 0, 0, 0, True)
+
+
+def nft(token_id: int) -> Call:
+    return Call(MANAGER, "uniswap_v3_position_manager", "positions", (token_id,))
+
+
+def pool(function: str, *args: object) -> Call:
+    return Call(POOL, "uniswap_v3_pool", function, args)
+
+
+def node(**settings: Any) -> FakeChain:
+    chain = FakeChain(**settings)
+    chain.say(Call(MANAGER, "uniswap_v3_position_manager", "factory"), FACTORY)
+    chain.say(nft(7), *HELD)
+    chain.say(Call(FACTORY, "uniswap_v3_factory", "getPool", (TOKEN0, TOKEN1, 3000)), POOL)
+    chain.say(pool("slot0"), Q96, 0, 0, 1, 1, 0, True)
+    chain.say(pool("feeGrowthGlobal0X128"), GROWTH)
+    chain.say(pool("feeGrowthGlobal1X128"), GROWTH // 2)
+    chain.say(pool("liquidity"), 5 * 10**12)
+    for tick in (-60, 60):
+        chain.say(pool("ticks", tick), *EDGE)
+    chain.say(pool("positions", range_key(MANAGER, -60, 60)), *STAKE)
+    for token, decimals, reserve in ((TOKEN0, 6, 10**15), (TOKEN1, 18, 10**16)):
+        chain.say(Call(token, "erc20", "decimals"), decimals)
+        chain.say(Call(token, "erc20", "balanceOf", (POOL,)), reserve)
+    return chain
+
+
+def watch(*positions: Position, chains: Mapping[str, Chain] | None = None) -> Watch:
+    return Watch(positions=positions, chains=chains or {"local": Chain(rpc=RPC, chain_id=31337)})
+
+
+LP = Position(id="lp", kind="uniswap-v3", chain="local", token_id=7)
+SOURCE = UniswapV3(managers={"local": MANAGER})
+
+
+def poll(chain: FakeChain, watched: Watch, source: UniswapV3 = SOURCE, other: object = None) -> Harvest:
+    net = FakeNet().answer("POST", RPC, chain.reply).answer("POST", OTHER, other)
+    return asyncio.run(source.poll(Ports(net, SystemClock(), random.Random(0)), watched))
+
+
+def values(harvest: Harvest, subject: str = "lp") -> dict[str, float | int]:
+    return {row.metric: row.value for row in harvest.readings if row.subject == subject}
+
+
+FEES0, FEES1 = (10**12 >> 8) + 11, (10**12 >> 9) + 13
+
+
+def test_a_position_is_read_with_its_pool_at_one_block_and_passes_the_door_whole() -> None:
+    chain = node()
+    harvest = poll(chain, watch(LP))
+    assert values(harvest) == {
+        "position.liquidity": 10**12,
+        "position.amount0": 2_995_354_955,
+        "position.amount1": 2_995_354_955,
+        "position.fees0": FEES0,
+        "position.fees1": FEES1,
+        "position.token0": 1,
+        "position.token1": 2,
+        "position.decimals0": 6,
+        "position.decimals1": 18,
+    }
+    assert values(harvest, f"pool:local/{POOL}") == {
+        "pool.sqrt_price_x96": Q96,
+        "pool.tick": 0,
+        "pool.liquidity": 5 * 10**12,
+        "pool.reserve0": 10**15,
+        "pool.reserve1": 10**16,
+    }
+    assert {(row.at, row.block_hash) for row in harvest.readings} == {(1_700_000_000_000, chain.head["hash"])}
+    admission = admit(harvest.readings, source="uniswap-v3", received_at=1_700_000_000_000)
+    assert len(admission.observations) == 14
+    assert admission.rejections == ()
+
+
+def test_it_provides_what_it_delivers() -> None:
+    delivered = {(row.metric, row.subject) for row in poll(node(), watch(LP)).readings}
+    assert SOURCE.provides(watch(LP)) == {pair for pair in delivered if pair[1] == "lp"}
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        Position(id="perp", kind="perp", asset="ETH", size=1.0),
+        Position(id="elsewhere", kind="uniswap-v3", chain="moon", token_id=7),
+        Position(id="nameless", kind="uniswap-v3", chain="local"),
+    ],
+)
+def test_what_is_not_its_own_costs_no_request(position: Position) -> None:
+    chain = node()
+    assert SOURCE.provides(watch(position)) == frozenset()
+    assert poll(chain, watch(position)) == Harvest([], [])
+    assert chain.asked == []
+
+
+def test_a_token_id_that_does_not_exist_is_named_and_harms_no_other_F_059() -> None:
+    chain = node()
+    chain.say_raw(nft(8), b"", success=False)
+    burned = Position(id="burned", kind="uniswap-v3", chain="local", token_id=8)
+    for order in ((LP, burned), (burned, LP)):
+        harvest = poll(chain, watch(*order))
+        assert harvest.rejected == ["burned: positions reverted: the position manager knows no such token_id"]
+        assert values(harvest)["position.amount0"] == 2_995_354_955
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (pool("slot0"), "slot0 reverted"),
+        (pool("ticks", 60), "ticks reverted"),
+        (pool("positions", range_key(MANAGER, -60, 60)), "positions reverted"),
+        (pool("liquidity"), "liquidity reverted"),
+        (Call(TOKEN1, "erc20", "decimals"), "decimals reverted"),
+    ],
+)
+def test_a_missing_part_of_the_state_refuses_the_position_and_is_never_a_zero(call: Call, sentence: str) -> None:
+    chain = node()
+    chain.say_raw(call, b"", success=False)
+    assert poll(chain, watch(LP)) == Harvest([], [f"lp: {sentence}"])
+
+
+def test_a_token_that_hides_its_balance_costs_the_reserve_alone() -> None:
+    chain = node()
+    chain.say_raw(Call(TOKEN0, "erc20", "balanceOf", (POOL,)), b"", success=False)
+    harvest = poll(chain, watch(LP))
+    assert "pool.reserve0" not in values(harvest, f"pool:local/{POOL}")
+    assert values(harvest, f"pool:local/{POOL}")["pool.reserve1"] == 10**16
+    assert values(harvest)["position.fees0"] == FEES0
+
+
+@pytest.mark.parametrize(
+    ("call", "outputs", "sentence"),
+    [
+        (pool("slot0"), (0, 0, 0, 0, 0, 0, False), "never initialised"),
+        (pool("ticks", -60), (0, 0, 0, 0, 0, 0, 0, False), "not read at one block"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_with_a_sentence_F_056(call: Call, outputs: tuple[object, ...], sentence: str) -> None:
+    chain = node()
+    chain.say(call, *outputs)
+    [reason] = poll(chain, watch(LP)).rejected
+    assert sentence in reason
+
+
+def test_a_pool_that_the_factory_does_not_know_is_refused() -> None:
+    chain = node()
+    chain.say(Call(FACTORY, "uniswap_v3_factory", "getPool", (TOKEN0, TOKEN1, 3000)), "0x" + "0" * 40)
+    assert poll(chain, watch(LP)).rejected == ["lp: the factory knows no pool of the position's tokens and fee"]
+
+
+def test_two_positions_of_one_pool_share_its_reads() -> None:
+    chain = node()
+    chain.say(nft(8), *HELD)
+    twin = Position(id="twin", kind="uniswap-v3", chain="local", token_id=8)
+    harvest = poll(chain, watch(LP, twin))
+    assert values(harvest, "twin") == values(harvest)
+    assert len({(row.metric, row.subject) for row in harvest.readings}) == len(harvest.readings) == 9 + 9 + 5
+    assert [method for method, _ in chain.asked].count("eth_call") == 3
+
+
+def test_a_chain_that_is_down_is_a_refused_row_while_another_answers_and_an_error_when_none_does() -> None:
+    far = Position(id="far", kind="uniswap-v3", chain="far", token_id=7)
+    chains = {"local": Chain(rpc=RPC, chain_id=31337), "far": Chain(rpc=OTHER, chain_id=1)}
+    harvest = poll(node(), watch(LP, far, chains=chains), other=SourceError("far is down"))
+    assert harvest.rejected == ["far is down"]
+    assert values(harvest)["position.fees1"] == FEES1
+    with pytest.raises(SourceError, match="far is down"):
+        poll(node(), watch(far, chains=chains), other=SourceError("far is down"))
+
+
+def test_a_chain_without_a_known_manager_says_what_to_add() -> None:
+    with pytest.raises(SourceError, match=r"add managers: \{local: 0x..\}") as refused:
+        poll(node(), watch(LP), UniswapV3())
+    assert refused.value.permanent
+
+
+def test_another_chain_behind_the_url_is_refused_F_053() -> None:
+    with pytest.raises(SourceError, match="is chain 10, not 31337"):
+        poll(node(chain_id=10), watch(LP))
+
+
+@pytest.mark.parametrize("block", ["latest", "safe", "finalized"])
+def test_a_pass_reads_at_the_block_that_is_configured(block: str) -> None:
+    chain = node()
+    poll(chain, watch(LP), build(UniswapV3, {"block": block, "managers": {"local": MANAGER}}))
+    assert [params[0] for method, params in chain.asked if method == "eth_getBlockByNumber"] == [block]
+
+
+@pytest.mark.parametrize("manager", ["0x12", "vitalik.eth", MANAGER + "00"])
+def test_a_manager_that_is_no_address_is_refused_before_it_is_asked_F_067(manager: str) -> None:
+    with pytest.raises(ValueError, match="managers"):
+        build(UniswapV3, {"managers": {"local": manager}})
+
+
+def state_answers() -> list[Any]:
+    edge = (10**12, 10**12, 0, 0, 0, 0, 0, True)
+    return [(Q96, 0), (GROWTH,), (GROWTH // 2,), edge, edge, STAKE, (5,), (6,), (18,), (1,), (2,)]
+
+
+@pytest.mark.parametrize("missing", range(9))
+def test_each_needed_answer_in_turn_can_fail_the_parse(missing: int) -> None:
+    holding = parse_holding(HELD)
+    block = Block(1, str(header()["hash"]), "", 1)
+    answers: list[Any] = state_answers()
+    calls = state_calls(POOL, MANAGER, holding)
+    assert len(parse_state("lp", "local", block, holding, calls, answers)) == 14
+    answers[missing] = Failed("gone")
+    with pytest.raises(BadPayload, match="gone"):
+        parse_state("lp", "local", block, holding, calls, answers)
+
+
+def test_a_factory_that_does_not_answer_is_a_bad_payload() -> None:
+    with pytest.raises(BadPayload, match="reverted"):
+        parse_pool_address(Failed("getPool reverted"))

@@ -1,0 +1,325 @@
+"""The configuration as users get it wrong: every mistake is named with its place and its cure, and no secret is ever repeated."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor.config import load
+from monitor.config.checks import checksummed
+from monitor.errors import ConfigError
+from tests.config.catalogue import CATALOGUE, channel, load_text, position, problems, whsec
+
+VITALIK = "d8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
+
+
+def test_three_mistakes_are_three_lines_at_once_f_150(tmp_path: Path) -> None:
+    text = "book:\n  capitol: 10 USD\nrules:\n  tvl-drawdown:\n    threshold: 8 apples\nserver:\n  port: 99999\n"
+    assert problems(tmp_path, text) == [
+        "hedge-monitor.yaml:2: book.capitol: there is no such setting; did you mean capital?",
+        "hedge-monitor.yaml:5: rules.tvl-drawdown.threshold: '8 apples' is not a rate: write 8%, 80bp or 0.08",
+        "hedge-monitor.yaml:7: server.port: must be a port from 0 (any free one) to 65535",
+    ]
+
+
+def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path) -> None:
+    assert problems(tmp_path, "sources: {fred: {api_kye: abcdefgh}}") == [
+        "hedge-monitor.yaml:1: sources.fred.api_kye: there is no such setting; did you mean api_key?"
+    ]
+
+
+LP = "{id: p, kind: uniswap-v3, chain: bse, token_id: 1}"
+CASES = {
+    "F-150 typo in a section": ("boook: {}", 1, "boook", "did you mean book?"),
+    "F-150 typo in a rule's id": ("rules:\n  tvl-drawdwn: {}", 2, "rules.tvl-drawdwn", "did you mean tvl-drawdown?"),
+    "F-150 typo in a gate's id": ("gates: {cooldwn: {}}", 1, "gates.cooldwn", "did you mean cooldown?"),
+    "F-150 typo in a source's id": ("sources: {defilama: {}}", 1, "sources.defilama", "did you mean defillama?"),
+    "F-150 typo in a rule's field": (
+        "rules:\n  tvl-drawdown:\n    treshold: 8%",
+        3,
+        "rules.tvl-drawdown.treshold",
+        "did you mean threshold?",
+    ),
+    "F-150 typo in an override": ("rules: {tvl-drawdown: {overrides: {'chain:ethereum': {exti: 1%}}}}", 1, "exti", "did you mean exit?"),
+    "F-150 typo in a channel": (channel(secrt_file="x"), 1, "phone.secrt_file", "did you mean secret_file?"),
+    "F-150 dash for underscore": (position(**{"token-id": "1"}), 1, "positions[0].token-id", "did you mean token_id?"),
+    "F-150 unknown enum": (position(kind="uniswap-3"), 1, "positions[0].kind", "did you mean uniswap-v3?"),
+    "F-150 unknown enum of a rule": ("rules: {tvl-drawdown: {measure: tokns}}", 1, "measure", "did you mean tokens?"),
+    "F-150 unknown alert type": (channel(types="[layer.propose]"), 1, "types[0]", "did you mean layer.proposed?"),
+    "F-150 duplicate key": ("book:\n  capital: 1 USD\n  mode: steward\n  capital: 2 USD", 4, "book.capital", "in line 2 and in line 4"),
+    "F-150 tab": ("book:\n\tcapital: 1 USD", 2, "", "a tab indents this line"),
+    "F-150 wrong unit of money": ("book: {capital: 10 EUR}", 1, "book.capital", "write 10_000 USD"),
+    "F-150 no unit of money": ("book: {capital: 10}", 1, "book.capital", "write 10_000 USD"),
+    "F-150 no unit of time": ("rules: {tvl-drawdown: {window: 48}}", 1, "window", "such as 48h"),
+    "F-150 negative duration": ("rules: {tvl-drawdown: {window: -48h}}", 1, "window", "cannot be negative"),
+    "F-150 share above 100%": ("book: {envelope: 10}", 1, "book.envelope", "write 10% or 0.1"),
+    "F-150 threshold inverted": ("rules:\n  tvl-drawdown: {exit: 9%}", 2, "rules.tvl-drawdown", "exit must lie inside threshold"),
+    "F-150 threshold inverted by an override": (
+        "rules:\n  tvl-drawdown:\n    overrides:\n      'chain:ethereum': {threshold: 3%}",
+        4,
+        "overrides.chain:ethereum",
+        "exit must lie inside threshold",
+    ),
+    "F-150 override without effect": ("rules: {funding-spike: {overrides: {ETHE: {venues: 2}}}}", 1, "ETHE", "did you mean ETH?"),
+    "F-150 override of a misspelt subject": ("rules: {tvl-drawdown: {overrides: {'chain:Base': {}}}}", 1, "chain:Base", "in lower case"),
+    "F-150 address of another kind of chain": (
+        "book: {assets: [bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq]}",
+        1,
+        "assets[0]",
+        "another kind of chain",
+    ),
+    "F-150 chain id of another chain": (
+        'chains: {base: {rpc: "https://x.example", chain_id: 1}}',
+        1,
+        "chains.base.chain_id",
+        "base has the chain id 8453",
+    ),
+    "F-150 chain that nobody knows": ('chains: {bse: {rpc: "https://x.example"}}', 1, "chains.bse", "did you mean base?"),
+    "F-150 position on an unknown chain": (
+        f'chains: {{base: {{rpc: "https://x.example"}}}}\npositions: [{LP}]',
+        2,
+        "positions[0].chain",
+        "did you mean base?",
+    ),
+    "F-067 wrong checksum": (
+        f"positions: [{{id: p, kind: tokens, amounts: {{0x{VITALIK.replace('dA', 'Da')}: 1}}}}]",
+        1,
+        "amounts",
+        "EIP-55",
+    ),
+    "F-067 address one digit short": (f"sources: {{tvl: {{subjects: ['pool:base/0x{VITALIK[:39]}']}}}}", 1, "subjects[0]", "this has 39"),
+    "F-067 a private key": (f"book: {{assets: [0x{'ab' * 32}]}}", 1, "book.assets[0]", "private key"),
+    "F-143 no webhook secret": (channel(secret=""), 1, "phone.secret", "or `secret_file`"),
+    "F-143 empty webhook secret": (channel(secret="''"), 1, "phone.secret", "has no value"),
+    "F-143 short webhook secret": (channel(secret=whsec(23)), 1, "phone.secret", "23 bytes, 24 to 64"),
+    "F-143 long webhook secret": (channel(secret=whsec(65)), 1, "phone.secret", "65 bytes, 24 to 64"),
+    "F-143 secret without its prefix": (channel(secret="hunter2"), 1, "phone.secret", "begins with whsec_"),
+    "F-143 secret that is not base64": (channel(secret="whsec_%%%"), 1, "phone.secret", "not base64"),
+    "F-143 short former secret": (channel(previous_secret=whsec(8)), 1, "phone.previous_secret", "8 bytes"),
+    "alerts over plain http": (channel(url='"http://hooks.example.org/x"'), 1, "phone.url", "write https://"),
+    "a webhook that is no URL": (channel(url="hooks"), 1, "phone.url", "write https://host/path"),
+    "a websocket as rpc": ('chains: {base: {rpc: "wss://x.example"}}', 1, "chains.base.rpc", "http or https"),
+    "an endpoint that is no URL": ("sources: {defillama: {endpoint: mirror}}", 1, "sources.defillama.endpoint", "https://host/path"),
+    "a busy loop": ("sources: {defillama: {cadence: 999ms}}", 1, "sources.defillama.cadence", "at least 1s"),
+    "no value": ("book:\n  capital:\n", 2, "book.capital", "has no value"),
+    "null": ("store: {url: ~}", 1, "store.url", "has no value"),
+    "secret field missing": ("sources: {fred: {}}", 1, "sources.fred.api_key", "is needed"),
+    "both secret and file": ("sources: {fred: {api_key: a, api_key_file: b}}", 1, "api_key_file", "keep one"),
+    "secret file missing": ("sources: {fred: {api_key_file: b}}", 1, "api_key_file", "there is no such file"),
+    "variable in a plain setting": ("book: {capital: '${MONEY}'}", 1, "book.capital", "HEDGE_MONITOR_BOOK__CAPITAL"),
+    "variable unset": ("sources: {fred: {api_key: '${FRED}'}}", 1, "sources.fred.api_key", "FRED is not set"),
+    "malformed variable": ("sources: {fred: {api_key: '${FR-ED}'}}", 1, "sources.fred.api_key", "write ${NAME}"),
+    "duplicate position": (
+        "positions:\n" + "  - {id: a, kind: perp, asset: ETH, size: 1}\n" * 2,
+        3,
+        "positions[1].id",
+        "hedge-monitor.yaml:2",
+    ),
+    "LP without token id": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `token_id`"),
+    "LP without chain": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `chain`"),
+    "perp without size": (position(size=""), 1, "positions[0]", "needs `size`"),
+    "tokens without amounts": ("positions: [{id: p, kind: tokens}]", 1, "positions[0]", "needs `amounts`"),
+    "field of another kind": (position(token_id="5"), 1, "positions[0].token_id", "does not belong to"),
+    "token id in hexadecimal": (position(kind="uniswap-v3", token_id="0x12"), 1, "positions[0].token_id", "whole number"),
+    "negative token id": (position(token_id="-1"), 1, "positions[0].token_id", "2^256"),
+    "asset in lower case": (position(asset="eth"), 1, "positions[0].asset", "in capitals"),
+    "exposed to nonsense": (position(exposed_to="[uniswap]"), 1, "exposed_to[0]", "protocol:aave-v3"),
+    "bad id": (position(id="My Position"), 1, "positions[0].id", "lower-case"),
+    "spot pair": ("sources: {spot: [eth/usd]}", 1, "sources.spot[0]", "ETH/USDC"),
+    "rule as a switch": ("rules: {funding-spike: no}", 1, "rules.funding-spike", "{enabled: no}"),
+    "switch that is none": ("rules: {funding-spike: {enabled: maybe}}", 1, "enabled", "yes or no"),
+    "list for a mapping": ("book: [1]", 1, "book", "key: value"),
+    "text for a list": ("book: {assets: ETH}", 1, "book.assets", "[a, b]"),
+    "a number beyond all bounds": ("rules: {tvl-drawdown: {window: 1e999d}}", 1, "window", "larger than any"),
+    "governance": ("governance: {threshold: 2}", 1, "governance.threshold", "not available yet"),
+    "PostgreSQL": ("store: {url: 'postgresql://x/y'}", 1, "store.url", "not available yet"),
+    "a store that is no URL": ("store: {url: monitor.db}", 1, "store.url", "sqlite:///path"),
+    "off loopback without a token": ("server: {host: 0.0.0.0}", 1, "server.host", "needs a token"),
+    "short token": ("server: {token: abc}", 1, "server.token", "at least 16"),
+    "anchor": ("book: &b {}", 1, "", "anchors"),
+    "alias": ("book: *b", 1, "", "aliases"),
+    "tag": ("book: !!python/object:x {}", 1, "", "tags"),
+    "merge key": ("book:\n  <<: {capital: 1 USD}", 2, "", "merge keys"),
+    "two documents": ("book: {}\n---\nbook: {}", 2, "", "second document"),
+    "a list at the top": ("- a", 1, "", "hedge-monitor init"),
+    "nested too deep": ("book: " + "[" * 20 + "]" * 20, 1, "book", "16 levels"),
+    "too large": ("#" * (1 << 20) + "\n", 1, "", "1 MiB"),
+    "open bracket": ("book: {capital: 1 USD", 1, "", "never closed"),
+    "bad indentation": ("book:\n   mode: steward\n  capital: 1 USD", 3, "", "indentation"),
+    "control character": ("book: \x07", 1, "", "U+0007"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "path", "words"), CASES.values(), ids=CASES.keys())
+def test_a_mistake_is_named_with_its_line_its_setting_and_its_cure(tmp_path: Path, text: str, line: int, path: str, words: str) -> None:
+    told = problems(tmp_path, text)
+    assert any(one.startswith(f"hedge-monitor.yaml:{line}: ") and path in one and words in one for one in told), told
+
+
+NEAR_MISSES = {
+    "24 bytes are enough": channel(secret=whsec(24)),
+    "64 bytes are not too many": channel(secret=whsec(64)),
+    "plain http to this machine": channel(url='"http://127.0.0.1:9/x"'),
+    "cadence of a second": "sources: {defillama: {cadence: 1s}}",
+    "token of 16 characters off loopback": "server: {host: 0.0.0.0, token: 0123456789abcdef}",
+    "exit just inside": "rules: {tvl-drawdown: {exit: 7.999%}}",
+    "all of the capital": "book: {envelope: 100%}",
+    "highest port": "server: {port: 65535}",
+    "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
+    "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: '
+    + f"{2**256 - 1}}}]",
+    "no governance": "governance: {}",
+    "a mirror with a good address": f"sources: {{defillama: {{endpoint: 'https://x.example/0x{VITALIK}'}}}}",
+}
+
+
+@pytest.mark.parametrize("text", NEAR_MISSES.values(), ids=NEAR_MISSES.keys())
+def test_what_is_just_right_loads(tmp_path: Path, text: str) -> None:
+    load_text(tmp_path, text)
+
+
+def test_checksums_are_those_of_eip_55_f_067() -> None:
+    published = [
+        "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "fB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "dbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+        VITALIK,
+    ]
+    assert [checksummed(one.lower()) for one in published] == published
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("BOK__CAPITAL", "1 USD", "did you mean book?"),
+        ("RULES__TVL_DRAWDOWN__TRESHOLD", "8%", "did you mean threshold?"),
+        ("RULES__TVL_DRAWDOWN__THRESHOLD", "8 apples", "is not a rate"),
+        ("STORE__URL", " ", "set but empty"),
+        ("STORE__URL__PATH", "x", "nothing stands below it"),
+        ("BOOK__ASSETS", "[ETH", "[a, b]"),
+        ("BOOK__ASSETS", "[E: [TH]", "can be read"),
+        ("POSITIONS__NONE__SIZE", "1", "no item 'none'"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_placed_at_the_variable(tmp_path: Path, variable: str, value: str, words: str) -> None:
+    text = f"store: {{url: 'sqlite:///x.db'}}\n{position()}"
+    told = problems(tmp_path, text, {f"HEDGE_MONITOR_{variable}": value})
+    assert any(one.startswith(f"HEDGE_MONITOR_{variable}: ") and words in one for one in told), told
+
+
+def test_a_flood_of_mistakes_is_cut_short(tmp_path: Path) -> None:
+    told = problems(tmp_path, "".join(f"x{number}: 1\n" for number in range(201)))
+    assert len(told) == 201
+    assert told[-1].endswith("and 1 more; mend these first")
+    assert len(problems(tmp_path, "".join(f"x{number}: 1\n" for number in range(200)))) == 200
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / name, {}, CATALOGUE)
+
+
+def test_bytes_that_are_not_utf8_are_placed(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes(b"book: {}\nstore: \xff\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml:2: .*UTF-8"):
+        load(file, {}, CATALOGUE)
+
+
+KEYWORDS = [
+    "book",
+    "rules",
+    "tvl-drawdown",
+    "threshold",
+    "window",
+    "positions",
+    "id",
+    "kind",
+    "chains",
+    "rpc",
+    "alerts",
+    "channels",
+    "url",
+    "secret",
+]
+KEYWORDS += [
+    "sources",
+    "tvl",
+    "subjects",
+    "spot",
+    "fred",
+    "api_key",
+    "overrides",
+    "enabled",
+    "server",
+    "port",
+    "store",
+    "gates",
+    "governance",
+    "size",
+]
+SCALARS = [
+    "8%",
+    "48h",
+    "no",
+    "~",
+    "0x12",
+    "-1",
+    "1e999",
+    "1e308d",
+    "9" * 400,
+    "${A}",
+    "${",
+    "'",
+    "ETH",
+    "chain:base",
+    "https://[",
+    "http://x:99999",
+    "perp",
+]
+LEAVES = st.sampled_from(SCALARS) | st.text(max_size=8)
+TREES = st.recursive(
+    LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), below, max_size=4), max_leaves=20
+)
+ANY_FOLDER = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def loads_or_explains(folder: Path, text: str, environ: dict[str, str] | None = None) -> None:
+    told: tuple[str, ...] = ("",)
+    try:
+        load_text(folder, text, environ)
+    except ConfigError as error:
+        told = error.problems
+    assert told
+    assert all("\n" not in one for one in told)
+
+
+@ANY_FOLDER
+@given(text=st.text() | st.text(alphabet="ab:-[]{}'\"#&*!|>%@`\t\n ,?~<=0x", max_size=40))
+def test_any_text_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, text: str) -> None:
+    loads_or_explains(tmp_path, text)
+
+
+def flow(tree: object) -> str:
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {flow(value)}" for key, value in tree.items()) + "}"
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(flow, tree)) + "]"
+    return "'" + str(tree).replace("'", "''") + "'"
+
+
+@ANY_FOLDER
+@given(tree=st.dictionaries(st.sampled_from(KEYWORDS), TREES, max_size=5))
+def test_any_tree_of_known_words_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, tree: dict[str, object]) -> None:
+    loads_or_explains(tmp_path, flow(tree))
+
+
+@ANY_FOLDER
+@given(
+    path=st.lists(st.sampled_from([*KEYWORDS, "0", "", "tvl_drawdown"]), min_size=1, max_size=4),
+    value=LEAVES | st.sampled_from(["[a]", "{a: 1}", "[", "{]"]),
+)
+def test_any_variable_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, path: list[str], value: str) -> None:
+    loads_or_explains(tmp_path, position(), {"HEDGE_MONITOR_" + "__".join(path).upper(): value})

@@ -1,0 +1,31 @@
+"""cooldown: one proposal per position, tier and episode, whatever became of the first."""
+
+import pytest
+
+from monitor.core.effects import LayerMoved
+from monitor.core.rule import Outcome
+from monitor.core.state import State
+from monitor.gates.cooldown import Cooldown
+from tests.builders import START, proposal_of, view_of
+
+FIRST = proposal_of()
+
+
+@pytest.mark.parametrize("states", [(), ("rejected",), ("expired",), ("approved", "active", "closed")])
+def test_a_layer_of_the_same_episode_blocks_in_any_state_and_is_named(states: tuple[str, ...]):
+    state = State()
+    state.fold(LayerMoved(START, FIRST.id, "proposed", "first", proposal=FIRST))
+    for name in states:
+        state.fold(LayerMoved(START, FIRST.id, name, "then"))
+    ruling = Cooldown().judge(view_of(state=state), proposal_of())
+    assert ruling.outcome is Outcome.BLOCK
+    assert FIRST.id in ruling.verdict.reason and (states[-1] if states else "proposed") in ruling.verdict.reason
+
+
+@pytest.mark.parametrize(
+    "other", [{"position": "p2"}, {"tier": "structural"}, {"episode_since": START + 1}, {"subject": "ETH"}, {"rule": "defi-layer"}]
+)
+def test_another_position_tier_or_episode_passes(other: dict[str, object]):
+    state = State()
+    state.fold(LayerMoved(START, FIRST.id, "proposed", "first", proposal=FIRST))
+    assert Cooldown().judge(view_of(state=state), proposal_of(**other)).outcome is Outcome.PASS

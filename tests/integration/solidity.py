@@ -1,0 +1,44 @@
+"""Compiles the contracts beside this file with solc-js at test time, so that no bytecode is kept in the repository."""
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.integration.tools import node_package
+
+SOURCES = Path(__file__).parent / "contracts"
+COMPILE_SECONDS = 120.0
+
+
+@cache
+def compiled() -> dict[str, Any]:
+    """Contract name to `{"abi", "bytecode", "runtime"}`, hex with its 0x."""
+    job = {
+        "language": "Solidity",
+        "sources": {path.name: {"content": path.read_text(encoding="utf-8")} for path in sorted(SOURCES.glob("*.sol"))},
+        # Paris knows no PUSH0, so the code runs on whatever hard fork the chain is at.
+        "settings": {"evmVersion": "paris", "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}}},
+    }
+    command = ["node", str(node_package("solc") / "solc.js"), "--standard-json"]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True)
+    # solc-js may print a notice before the document.
+    answer = json.loads(done.stdout[done.stdout.index("{") :])
+    broken = [error["formattedMessage"] for error in answer.get("errors", ()) if error["severity"] == "error"]
+    if broken:
+        raise RuntimeError("\n".join(broken))
+    return {name: _artifact(body) for file in answer["contracts"].values() for name, body in file.items()}
+
+
+def _artifact(body: dict[str, Any]) -> dict[str, Any]:
+    code = body["evm"]
+    return {"abi": body["abi"], "bytecode": "0x" + code["bytecode"]["object"], "runtime": "0x" + code["deployedBytecode"]["object"]}
+
+
+@cache
+def published(package: str, path: str) -> dict[str, Any]:
+    """The artifact a package ships, for example `published("v3-core", "UniswapV3Factory")`; `path` may name a folder of contracts/."""
+    file = node_package(f"@uniswap/{package}") / "artifacts" / "contracts" / f"{path}.sol" / f"{path.rpartition('/')[2]}.json"
+    artifact: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return artifact

@@ -1,0 +1,103 @@
+"""The real Uniswap v3 on a private chain: published bytecode of factory, pool, position manager and router, with two tokens of our own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from web3 import Web3
+
+from tests.integration.anvil import Anvil
+from tests.integration.solidity import compiled, published
+
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+NOBODY = "0x000000000000000000000000000000000000dEaD"
+FOREVER = 2**40
+RICH = 10**36
+FEE = 3000
+SPACING = 60
+OFFLINE = Web3()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An address with an ABI: encodes calls, sends them, reads them."""
+
+    chain: Anvil
+    address: str
+    abi: list[dict[str, Any]]
+
+    def payload(self, name: str, *args: Any) -> str:
+        return str(OFFLINE.eth.contract(abi=self.abi).encode_abi(name, args=args))
+
+    def decoded(self, name: str, answer: str) -> Any:
+        [entry] = [e for e in self.abi if e.get("type") == "function" and e["name"] == name]
+        values = OFFLINE.codec.decode([_signature(output) for output in entry["outputs"]], bytes.fromhex(answer[2:]))
+        return values if len(values) > 1 else values[0]
+
+    def send(self, sender: str, name: str, *args: Any) -> dict[str, Any]:
+        return self.chain.send(sender, self.address, self.payload(name, *args))
+
+    def read(self, name: str, *args: Any, sender: str = NOBODY, block: Any = "latest") -> Any:
+        """eth_call at a block tag or at `{"blockHash": ...}`."""
+        request = {"from": sender, "to": self.address, "data": self.payload(name, *args)}
+        return self.decoded(name, self.chain.call("eth_call", request, block))
+
+
+def _signature(output: dict[str, Any]) -> str:
+    kind = str(output["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_signature(part) for part in output['components'])}){kind.removeprefix('tuple')}"
+
+
+def deployed(chain: Anvil, artifact: dict[str, Any], *args: Any) -> Contract:
+    built = OFFLINE.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    receipt = chain.send(chain.accounts[0], None, str(built.constructor(*args).data_in_transaction))
+    return Contract(chain, Web3.to_checksum_address(receipt["contractAddress"]), artifact["abi"])
+
+
+@dataclass(frozen=True)
+class Uniswap:
+    """One pool at 0.3 % of a 6-decimal and an 18-decimal token, in the order the pool sorts them; `owner` holds plenty of both."""
+
+    chain: Anvil
+    owner: str
+    factory: Contract
+    manager: Contract
+    router: Contract
+    tokens: tuple[Contract, Contract]
+    pool: Contract
+
+    def mint(self, tick_lower: int, tick_upper: int, amount: int, owner: str | None = None) -> int:
+        """Put at most `amount` raw units of each token into a range; the id of the new position."""
+        who = owner or self.owner
+        token0, token1 = (token.address for token in self.tokens)
+        order = (token0, token1, FEE, tick_lower, tick_upper, amount, amount, 0, 0, who, FOREVER)
+        receipt = self.manager.send(who, "mint", order)
+        [made] = [log for log in receipt["logs"] if log["address"] == self.manager.address.lower() and len(log["topics"]) == 4]
+        return int(made["topics"][3], 16)
+
+    def swap(self, zero_for_one: bool, amount: int, limit_x96: int = 0) -> dict[str, Any]:
+        """Sell raw units of one token for the other, stopping at a price limit if one is given; the receipt."""
+        sold, bought = self.tokens if zero_for_one else reversed(self.tokens)
+        order = (sold.address, bought.address, FEE, self.owner, FOREVER, amount, 0, limit_x96)
+        return self.router.send(self.owner, "exactInputSingle", order)
+
+
+def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:
+    """Deploy everything and open the pool at a price; two deployments on one chain do not touch each other."""
+    chain.change("anvil_setCode", MULTICALL3, compiled()["BatchCaller"]["runtime"])
+    owner = chain.accounts[0]
+    factory = deployed(chain, published("v3-core", "UniswapV3Factory"))
+    # Neither wrapped ether nor the picture of an NFT is ever asked for, so any address does for both.
+    manager = deployed(chain, published("v3-periphery", "NonfungiblePositionManager"), factory.address, NOBODY, NOBODY)
+    router = deployed(chain, published("v3-periphery", "SwapRouter"), factory.address, NOBODY)
+    pair = [deployed(chain, compiled()["Token"], symbol, decimals) for symbol, decimals in (("USDX", 6), ("WETX", 18))]
+    token0, token1 = sorted(pair, key=lambda token: int(token.address, 16))
+    for token in pair:
+        token.send(owner, "mint", owner, RICH)
+        for spender in (manager, router):
+            token.send(owner, "approve", spender.address, 2**256 - 1)
+    manager.send(owner, "createAndInitializePoolIfNecessary", token0.address, token1.address, FEE, sqrt_price_x96)
+    pool = factory.read("getPool", token0.address, token1.address, FEE)
+    pool_abi = published("v3-core", "UniswapV3Pool")["abi"]
+    return Uniswap(chain, owner, factory, manager, router, (token0, token1), Contract(chain, Web3.to_checksum_address(pool), pool_abi))
