@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from monitor.core.market import Series
 from monitor.core.rule import Scope
 from monitor.core.scope import subjects_of
 from monitor.core.units import DAY, HOUR
@@ -75,7 +74,7 @@ class Chart:
             return []
         row = find_metric(named[0])
         bar_ms = row.bar_ms if row is not None else 0
-        bridged = BRIDGED_CADENCES * max(_cadence(series), self._step_ms)
+        bridged = BRIDGED_CADENCES * max(_cadence(engine, named), self._step_ms)
         column: list[float | None] = []
         for at in range(start, end + 1, self._step_ms):
             place = bisect_right(series.at, at - bar_ms) - 1
@@ -116,8 +115,11 @@ def _length(engine: "Engine", subject: str, source: str) -> int:
     return len(series) if series is not None else 0
 
 
-def _cadence(series: Series) -> int:
-    return int(series.at[-1] - series.at[-2]) if len(series) > 1 else 0
+def _cadence(engine: "Engine", named: _Named) -> int:
+    try:
+        return engine.view().cadence(*named)
+    except Unknown:
+        return 0
 
 
 def _first(column: Sequence[float | None]) -> int:

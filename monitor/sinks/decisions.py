@@ -1,4 +1,4 @@
-"""Decisions in plain words: each effect that a person would want to hear of is one sentence, which opens into its evidence and its gates."""
+"""Decisions in plain words: each effect that a person would want to hear of is one sentence, which opens into its evidence and gates."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ Key = tuple[str, str]
 
 
 class Decisions:
-    """The newest decisions, newest first, and what a chart marks of them. Feed it every effect in order: live ones, and those read back at a start."""
+    """The newest decisions, newest first, and what a chart marks of them.
+
+    Feed it every effect in order: those read back at a start, then the live ones.
+    """
 
     def __init__(self, kept: int = KEPT) -> None:
         self._recent: deque[dict[str, Any]] = deque(maxlen=kept)
@@ -62,7 +65,7 @@ class Decisions:
                 self.alerts_by_type[effect.type] += 1
 
     def _judged(self, judged: Judged) -> None:
-        """Only becoming blind, and seeing again, is news: that a rule fired is told by its episode. The blindness of a start is not news."""
+        """Only becoming blind, and seeing again, is news: its episode tells that a rule fired. The blindness of a start is not news."""
         key, verdict = (judged.rule, judged.subject), judged.verdict
         before = self._verdicts.get(key)
         self._verdicts[key] = verdict
@@ -111,7 +114,8 @@ class Decisions:
 
     def _source(self, moved: SourceMoved) -> None:
         state = "is heard again" if moved.up else f"is down: {moved.reason}"
-        self._say(moved.at, "source", "good" if moved.up else "unknown", f"Source {moved.source} {state}", source=moved.source, since=moved.since)
+        tone = "good" if moved.up else "unknown"
+        self._say(moved.at, "source", tone, f"Source {moved.source} {state}", source=moved.source, since=moved.since)
 
     def _say(self, at: int, kind: str, tone: str, sentence: str, **about: object) -> None:
         self._said += 1

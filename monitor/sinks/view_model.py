@@ -69,7 +69,7 @@ def now_view(engine: "Engine", facts: ShellFacts, now: int) -> dict[str, Any]:
 
 
 def triggers_view(engine: "Engine", now: int) -> list[dict[str, Any]]:
-    """Every rule about every subject: what fired first (a rule that asks for a layer before one that votes), then the blind, then the nearest."""
+    """Every rule about every subject: what fired (those that ask for a layer before those that vote), then the blind, then the nearest."""
     rows = [_trigger(engine, instance, rule, now) for instance, rule in engine.rules.items()]
     return sorted(rows, key=_rank)
 
