@@ -175,9 +175,9 @@ class Sender:
             try:
                 self._outbox.record(attempt, status, next_at)
             except StoreError:
-                if self._stopping.is_set():
+                if self._stopping:
                     return
-                await self._pause(self._stopping, MARK_AGAIN_SECONDS)
+                await self._pause(self._halt, MARK_AGAIN_SECONDS)
             else:
                 return
 
