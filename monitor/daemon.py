@@ -69,7 +69,7 @@ class Daemon:
         return self._stop
 
     async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
-        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest starts again from the log."""
+        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest begins anew from the log."""
         tasks = [asyncio.create_task(self._read(), name="reader"), asyncio.create_task(self._inbox(), name="inbox")]
         tasks += [asyncio.create_task(self._measure_lag(), name="lag"), *(asyncio.ensure_future(job()) for job in beside)]
         waiter = asyncio.create_task(self._stop.wait(), name="stop")

@@ -86,7 +86,7 @@ class LiveFeed:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._collectors[name].close()
-        except Exception:  # noqa: BLE001 - as for a poll: a bug in one collector is that collector's
+        except Exception:
             log.exception("a collector could not be closed", source=name)
 
     async def _supervise(self, name: str) -> None:
