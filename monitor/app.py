@@ -24,10 +24,14 @@ from monitor.registry import Catalogue
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from monitor.net import Net
     from monitor.sinks.facts import Story
+    from monitor.sinks.sender import Channel, Sender
     from monitor.source import Ports
 
 log = structlog.get_logger("app")
+
+STOP_SECONDS = 10.0
 
 
 def engine_settings(config: Config) -> Settings:
@@ -122,8 +126,8 @@ async def serve(
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
         daemon = shell.daemon = Daemon(pipeline, feed, clock)
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
-        stack.push_async_callback(sender.stop)
-        shell.deliveries = lambda: sender.counts
+        stack.push_async_callback(sender.stop, STOP_SECONDS)
+        shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
         settings = engine_settings(config)
@@ -134,15 +138,15 @@ async def serve(
         await daemon.run([sender.run])
 
 
-def channels(config: Config, net: Any, clock: Clock) -> list[Any]:
+def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":
     """The receivers of a configuration."""
     from monitor.sinks.webhook import WebhookChannel
 
     named = config.alerts.channels.items()
-    return [WebhookChannel(name, one.url, one.secret, one.previous_secret, net, clock) for name, one in named]
+    return {name: WebhookChannel(name, one.url, one.secret, one.previous_secret, net, clock) for name, one in named}
 
 
-def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Daemon, sender: Any, ports: "Ports") -> Feed | None:
+def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Daemon, sender: "Sender", ports: "Ports") -> Feed | None:
     """Atomic: a configuration with a mistake changes nothing, and says so by log and alert."""
     if reread is None:
         return None
@@ -155,7 +159,7 @@ def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Dae
         pipeline.process(Signal(now, identity, "SIGHUP", "reload-failed", "configuration", "; ".join(error.problems)[:1000]))
         return None
     pipeline.subscriptions = tuple(subscriptions(config))
-    sender.channels = {channel.name: channel for channel in channels(config, ports.net, ports.clock)}
+    sender.replace(channels(config, ports.net, ports.clock))
     pipeline.process(configured_event(engine_settings(config), now))
     log.info("the configuration was reloaded", rule_set=pipeline.engine.settings.rule_set)
     return live_feed(config, ports, pipeline)

@@ -310,12 +310,12 @@ def _require_success(answer: aiohttp.ClientResponse, now_seconds: Callable[[], f
     answer.close()
     if 300 <= status < 400:
         _raise_redirect(answer)
-    wait = _retry_after_seconds(answer.headers.get("Retry-After", ""), now_seconds()) if status in _ASKS_FOR_PATIENCE else None
+    wait = retry_after_seconds(answer.headers.get("Retry-After", ""), now_seconds()) if status in _ASKS_FOR_PATIENCE else None
     message = f"{display_url(str(answer.url))} answered with status {status}"
     raise SourceError(message, status=status, retry_after_seconds=wait, permanent=status in _PERMANENT)
 
 
-def _retry_after_seconds(written: str, now_seconds: float) -> float | None:
+def retry_after_seconds(written: str, now_seconds: float) -> float | None:
     """Read seconds or an HTTP date (RFC 9110, 10.2.3), at most an hour; None where there is nothing or nothing sensible."""
     if written.isascii() and written.isdigit():
         return MAX_RETRY_AFTER_SECONDS if len(written) > 6 else min(float(written), MAX_RETRY_AFTER_SECONDS)

@@ -1,4 +1,4 @@
-"""What happens to one event: think, commit, show. Live, import, backfill and the demo all go through here; replay thinks with the same engine.
+"""What happens to one event: think, commit, show. Live events, imports and backfills all go through here; replay thinks with the same engine.
 
 `receive` is the way from a source's readings to an event: the one door, then everything that is already known left out.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from monitor.core.codec import dumps, presented
+from monitor.core.delivery import SILENCED, WAITING, Delivery, Failing
 from monitor.core.door import Rejection, admit
 from monitor.core.effects import Alerted, Effect, Silenced
 from monitor.core.engine import Engine
@@ -16,7 +17,6 @@ from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading
 from monitor.store.inbox import Message
-from monitor.store.outbox import SILENCED, WAITING, Delivery
 from monitor.store.sqlite import SqliteStore
 
 Show = Callable[[Event, Sequence[Effect]], None]
@@ -30,7 +30,9 @@ class Subscription:
     types: frozenset[str] = frozenset()
 
     def wants(self, alert: Alerted) -> bool:
-        return not self.types or alert.type in self.types
+        """A channel is not told by itself that it fails."""
+        about_itself = alert.type == "delivery.failing" and alert.data.get("channel") == self.channel
+        return not about_itself and (not self.types or alert.type in self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Pipeline:
         """Think, commit, show. What was not committed is not shown and not sent."""
         began = time.perf_counter()
         effects = self.engine.apply(event)
-        self.store.commit(event, effects, self._deliveries(effects), inbox_ids)
+        resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
+        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
         self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
@@ -93,6 +96,14 @@ class Pipeline:
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
             return self.receive(readings, source="import", now=now, inbox_ids=[message.id]).effects
         return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
+
+    def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
+        """Tell that a channel does not take an alert; what was told before, in this life or an earlier one, is not told again."""
+        if failing.id in self.engine.state.signals:
+            return ()
+        action = "delivery-given-up" if failing.given_up else "delivery-failing"
+        note = f"{failing.type} {failing.alert_id}: {failing.detail}"
+        return self.process(Signal(now, failing.id, "delivery", action, failing.channel, note))
 
     def _deliveries(self, effects: Iterable[Effect]) -> list[Delivery]:
         wall = self._wall_ms()

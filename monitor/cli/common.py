@@ -106,10 +106,10 @@ def progress(items: Iterable[T], label: str) -> Iterable[T]:
 
 def start_logging(options: Options, config: "Config") -> None:
     """Logs on standard error: lines for people on a terminal, JSON elsewhere; no secret of the configuration ever shows."""
-    from monitor.core.secret import Redactor
+    from monitor.core.secret import Redactor, Secret
     from monitor.logs import configure_logging
 
-    redactor = Redactor(*(secret.get_secret_value() for secret in config.secrets))
+    redactor = Redactor(*(Secret(secret.get_secret_value()) for secret in config.secrets))
     configure_logging(redactor, json_lines=not sys.stderr.isatty(), level=options.log_level.upper())
     for warning in config.warnings:
         print(warning, file=sys.stderr)

@@ -37,6 +37,8 @@ def demo(
 
 
 async def _play(options: Options, folder: Path, speed: float, port: int) -> None:
+    from pydantic import SecretStr
+
     from monitor.app import Play, serve
     from monitor.cli.common import start_logging
     from monitor.clock import SystemClock
@@ -46,7 +48,7 @@ async def _play(options: Options, folder: Path, speed: float, port: int) -> None
     from monitor.story.feed import StoryFeed
 
     secret = "whsec_" + base64.b64encode(os.urandom(32)).decode()
-    receiver = Receiver(secret)
+    receiver = Receiver(SecretStr(secret))
     url = await receiver.start()
     try:
         config = _config(options, folder, url, secret, port)

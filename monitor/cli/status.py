@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from monitor.cli.common import AsJson, load_config, open_store, options_of, print_json, print_table
@@ -28,7 +29,7 @@ def status(
             print_json(model)
         else:
             if watch:
-                typer.clear()
+                click.clear()
             _show(model)
         if not watch:
             return

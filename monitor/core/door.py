@@ -13,6 +13,7 @@ from monitor.core.units import MINUTE, iso
 from monitor.core.vocabulary import Metric, default_known_at, find_metric, subject_fits
 
 SKEW_MS = 2 * MINUTE
+HUGE = 2**1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def _checked_known_at(metric: Metric, known_at: int | None, at: int, received_at
         known_at = default_known_at(metric, at)
     if known_at is None:
         raise _Refused(f"known_at is missing, and {metric.name} has no rule that gives it")
+    if 0 < at - known_at <= metric.slot_ms // 2:
+        known_at = at  # the slot was rounded up past it
     if known_at < at and metric.name != "macro.event":
         raise _Refused("known_at is before at: nobody knows a value before it is true")
     if metric.bar_ms and known_at < at + metric.bar_ms:
@@ -111,7 +114,8 @@ def _checked_value(metric: Metric, value: object) -> float | int:
     if isinstance(value, float) and not math.isfinite(value):
         raise _Refused(f"value {value} is not finite")
     if not metric.low <= value <= metric.high:
-        raise _Refused(f"value {value:g} is outside the plausible range {metric.low:g} to {metric.high:g} {metric.unit}")
+        shown = f"{value:g}" if abs(value) < HUGE else "with more digits than a float has"
+        raise _Refused(f"value {shown} is outside the plausible range {metric.low:g} to {metric.high:g} {metric.unit}")
     return value if metric.exact else float(value)
 
 

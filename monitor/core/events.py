@@ -38,7 +38,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The operator's word: approve, reject, activate or close a layer; silence alerts; send a test alert."""
+    """The operator's word: approve, reject, activate or close a layer; silence alerts; send a test alert, or one again.
+
+    Or the sender's: a channel does not take an alert (`delivery-failing`), or will not be asked again (`delivery-given-up`).
+    """
 
     now: int
     id: str

@@ -5,6 +5,8 @@ median weighted by open interest, where no venue weighs over 60%.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 HOURS_A_YEAR = 8760.0
 MEAN_MS = 8 * HOUR
 MEDIAN_MS = 30 * DAY
@@ -61,6 +64,11 @@ class Aggregate:
         return middle, float(np.median(np.abs(self.slots - middle)))
 
 
+def annualised(rate: Number, interval_hours: Number) -> Number:
+    """Funding a year as a fraction, of a rate that is paid every `interval_hours`; numbers or arrays of one shape."""
+    return rate * HOURS_A_YEAR / interval_hours
+
+
 def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments:
     """What one venue settled within the span, each payment over the interval in force at its own instant.
 
@@ -72,7 +80,7 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
         raise Unknown("interval", f"{venue} does not say which interval the funding of {asset} covers")
     view.note("funding.interval_hours", asset, venue, int(rates.at[-1]))
     known = ~np.isnan(intervals)
-    values = rates.value[known] * HOURS_A_YEAR / intervals[known]
+    values = annualised(rates.value[known], intervals[known])
     return Payments(rates.at[known], values, np.rint(intervals[known] * HOUR).astype(np.int64))
 
 

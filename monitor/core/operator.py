@@ -1,4 +1,7 @@
-"""The operator's word, an event like any other. What cannot be done is answered, never dropped."""
+"""The operator's word, an event like any other. What cannot be done is answered, never dropped.
+
+The sender speaks in the same way, of channels that do not take what they are sent.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
 
 STATE_OF = {"approve": "approved", "reject": "rejected", "activate": "active", "close": "closed"}
 TOLD = {"approved": "layer.approved", "closed": "layer.closed"}
+GIVEN_UP = {"delivery-failing": False, "delivery-given-up": True}
 
 
 def obey(engine: "Engine", signal: Signal) -> None:
@@ -24,6 +28,16 @@ def obey(engine: "Engine", signal: Signal) -> None:
         engine.alert("data.conflict", (signal.id,), "warning", summary, {"by": signal.actor})
     elif signal.action == "test":
         engine.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
+    elif signal.action in GIVEN_UP:
+        _tell_failing(engine, signal, GIVEN_UP[signal.action])
+
+
+def _tell_failing(engine: "Engine", signal: Signal, given_up: bool) -> None:
+    """A lost alert pierces every silence; one that is still being tried may be silenced."""
+    what = "was given up" if given_up else "does not arrive"
+    data = {"channel": signal.target, "reason": signal.note, "given_up": given_up}
+    severity = "critical" if given_up else "warning"
+    engine.alert("delivery.failing", (signal.id,), severity, f"Channel {signal.target}: an alert {what}: {signal.note}", data)
 
 
 def _move(engine: "Engine", signal: Signal, state: str) -> None:

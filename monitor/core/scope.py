@@ -13,13 +13,13 @@ MARKET = "US"
 
 
 def tvl_subjects(position: Position) -> tuple[str, ...]:
-    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added."""
+    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none)."""
     implied: list[str] = []
     if position.chain:
         if (protocol := PROTOCOL_OF.get(position.kind)) is not None:
             implied += [protocol, f"{protocol}@{position.chain}"]
         implied.append(f"chain:{position.chain}")
-    return tuple(dict.fromkeys([*implied, *position.exposed_to]))
+    return tuple(dict.fromkeys([*implied, *(subject for subject in position.exposed_to if ":" in subject)]))
 
 
 def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def _markets() -> list[Metric]:
     return [
         Metric("open_interest.usd", "USD", ASSET, 0, 1e12, "open interest in dollars", undated=True),
         Metric("open_interest.coins", "coins", ASSET, 0, 1e15, "open interest in coins", undated=True),
-        Metric("perp.mark", "USD", ASSET, 1e-12, 1e9, "mark price of the perpetual"),
-        Metric("perp.index", "USD", ASSET, 1e-12, 1e9, "index price of the perpetual"),
+        Metric("perp.mark", "USD", ASSET, 1e-12, 1e9, "mark price of the perpetual", undated=True),
+        Metric("perp.index", "USD", ASSET, 1e-12, 1e9, "index price of the perpetual", undated=True),
         Metric("taker.net_usd", "USD", ASSET, -1e12, 1e12, "taker buys minus taker sells"),
         Metric("liquidation.usd", "USD", ASSET, 0, 1e12, "liquidated notional"),
         Metric("price.usd", "USD", ASSET, 1e-12, 1e9, "price of one unit of the asset"),

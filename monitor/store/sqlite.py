@@ -97,8 +97,18 @@ class SqliteStore:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
-    def commit(self, event: Event, effects: Sequence[Effect], deliveries: Sequence[Delivery] = (), inbox_ids: Sequence[str] = ()) -> int:
-        """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number."""
+    def commit(
+        self,
+        event: Event,
+        effects: Sequence[Effect],
+        deliveries: Sequence[Delivery] = (),
+        inbox_ids: Sequence[str] = (),
+        resend: tuple[str, int] | None = None,
+    ) -> int:
+        """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number.
+
+        `resend`: the id of an alert to send again, and the wall clock's now.
+        """
         with self.transaction():
             row = (event.now, event.kind, write_event(event))
             seq = int(self.connection.execute("INSERT INTO log (now, kind, body) VALUES (?, ?, ?)", row).lastrowid or 0)
@@ -107,6 +117,8 @@ class SqliteStore:
             for n, effect in enumerate(effects):
                 self._insert_effect(seq, n, effect)
             self.outbox.queue(seq, deliveries)
+            if resend is not None:
+                self.outbox.resend(*resend)
             self.inbox.mark_taken(inbox_ids, event.now)
         return seq
 

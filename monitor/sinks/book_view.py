@@ -1,0 +1,124 @@
+"""What is at risk: each position at the prices that may decide, and the book they make together with the layers in force."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from monitor.core.book import Position
+from monitor.core.layers import describe
+from monitor.core.ledger import Layer
+from monitor.core.tokens import STABLES
+from monitor.core.units import DAY
+from monitor.core.valuation import Valuation, value_position
+from monitor.core.verdict import Unknown
+from monitor.sinks.shapes import present
+
+if TYPE_CHECKING:
+    from monitor.core.engine import Engine
+
+IN_FORCE = frozenset({"active", "closing"})
+COMMITTED = frozenset({"proposed", "approved", "active", "closing", "closed"})
+SESSION_SHARE = 0.25
+
+
+def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The book, and its positions in the order of the configuration.
+
+    `equity_usd` is what is held; a perp counts in the deltas alone, its margin is not known. It is absent while a position cannot be valued; then
+    `valued_usd` is the sum of the others and `unvalued` names what is missing.
+    """
+    valued: dict[str, Valuation | Unknown] = {p.id: _value(engine, p) for p in engine.settings.positions}
+    positions = [_position(engine, p, valued[p.id]) for p in engine.settings.positions]
+    unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]
+    perps = {p.id for p in engine.settings.positions if p.kind == "perp"}
+    held_usd = sum(v.value_usd for name, v in valued.items() if isinstance(v, Valuation) and name not in perps)
+    has_equity = len(perps) < len(valued)
+    delta = _net_delta(engine, valued)
+    known = has_equity and not unvalued
+    book = present(
+        positions=len(positions),
+        mode=engine.settings.book.mode,
+        objective=engine.settings.book.objective,
+        rule_set=engine.settings.rule_set,
+        equity_usd=held_usd if known else None,
+        valued_usd=held_usd if has_equity and unvalued and len(unvalued) < len(valued) else None,
+        unvalued=unvalued or None,
+        net_delta_usd=delta or None,
+        protected_ratio=_protected(engine, valued) if not unvalued else None,
+        capital_usd=_capital(engine, held_usd if known else None),
+        session=_session(engine, held_usd if known else None, now),
+    )
+    return book, positions
+
+
+def _value(engine: "Engine", position: Position) -> Valuation | Unknown:
+    try:
+        return value_position(engine.view(), position)
+    except Unknown as why:
+        return why
+
+
+def _position(engine: "Engine", position: Position, value: Valuation | Unknown) -> dict[str, Any]:
+    layers = [
+        {"id": one.id, "state": one.state, "tier": one.proposal.tier, "what": describe(one.proposal)}
+        for one in engine.state.ledger
+        if one.live and one.proposal.position == position.id
+    ]
+    named = {"id": position.id, "kind": position.kind, "layers": layers, **present(chain=position.chain)}
+    if isinstance(value, Unknown):
+        return {**named, "unknown": value.reason}
+    exact = {name: str(number) for name, number in value.exact.items()}
+    return {
+        **named,
+        "value_usd": value.value_usd,
+        "amounts": dict(value.amounts),
+        "delta_usd": dict(value.delta_usd),
+        **exact,
+        **present(block_hash=value.block_hash),
+    }
+
+
+def _net_delta(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> dict[str, float]:
+    """By asset, stablecoins left out, over what could be valued and the layers in force: one exposure is never counted twice."""
+    net: defaultdict[str, float] = defaultdict(float)
+    for value in valued.values():
+        if isinstance(value, Valuation):
+            for asset, usd in value.delta_usd.items():
+                net[asset] += usd
+    for layer in _shorts(engine):
+        net[layer.proposal.asset] -= layer.proposal.notional_usd
+    return {asset: usd for asset, usd in sorted(net.items()) if asset not in STABLES}
+
+
+def _shorts(engine: "Engine") -> list[Layer]:
+    return [one for one in engine.state.ledger if one.state in IN_FORCE and one.proposal.instrument == "short_perp"]
+
+
+def _protected(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> float | None:
+    """Notional of the layers in force over the book's long delta, both at today's prices; absent where there is nothing to protect."""
+    long_usd = sum(
+        usd for v in valued.values() if isinstance(v, Valuation) for asset, usd in v.delta_usd.items() if asset not in STABLES and usd > 0
+    )
+    if long_usd <= 0:
+        return None
+    return sum(one.proposal.notional_usd for one in engine.state.ledger if one.state in IN_FORCE) / long_usd
+
+
+def _capital(engine: "Engine", equity_usd: float | None) -> float | None:
+    """Equity, capped by the capital the user named."""
+    cap = engine.settings.book.capital
+    if equity_usd is None:
+        return None
+    return min(equity_usd, cap) if cap > 0 else equity_usd
+
+
+def _session(engine: "Engine", equity_usd: float | None, now: int) -> dict[str, float] | None:
+    """Capital that new layers may still tie up before midnight UTC, as the gate `session-cap` counts it; absent while that gate is off."""
+    plug = engine.settings.gates.get("session-cap")
+    capital = _capital(engine, equity_usd)
+    if plug is None or not plug.enabled or capital is None or capital <= 0:
+        return None
+    cap = capital * engine.settings.book.envelope * float(plug.settings.get("share", SESSION_SHARE))
+    today = now - now % DAY
+    used = sum(one.proposal.capital_usd for one in engine.state.ledger if one.proposed_at >= today and one.state in COMMITTED)
+    left = max(0.0, cap - used)
+    return {"cap_usd": cap, "used_usd": used, "left_usd": left, "left_ratio": left / cap if cap > 0 else 0.0}

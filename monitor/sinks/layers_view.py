@@ -1,0 +1,76 @@
+"""The ladder: every layer with its proposal and gates, what was refused, and the three tiers with what is in each."""
+
+from typing import TYPE_CHECKING, Any
+
+from monitor.core.layers import describe
+from monitor.core.ledger import Layer
+from monitor.sinks import shapes
+from monitor.sinks.shapes import present
+
+if TYPE_CHECKING:
+    from monitor.core.engine import Engine
+
+TIERS = {"short": "0 to 7 days", "intermediate": "15 to 45 days", "structural": "60 days and more"}
+SHOWN = 200
+_ORDER = ("proposed", "approved", "active", "closing")
+
+
+def layers_view(engine: "Engine") -> list[dict[str, Any]]:
+    """Layers that live, newest first, then the newest of those that are past."""
+    newest = sorted(engine.state.ledger, key=lambda one: (not one.live, -one.moved_at, one.id))
+    return [_layer(engine, one) for one in newest[:SHOWN]]
+
+
+def _layer(engine: "Engine", layer: Layer) -> dict[str, Any]:
+    return {
+        "id": layer.id,
+        "state": layer.state,
+        "live": layer.live,
+        "what": describe(layer.proposal),
+        **shapes.proposal(layer.proposal),
+        **present(reason=layer.reason, by=layer.by, proposed_at=layer.proposed_at, moved_at=layer.moved_at, valid_until=layer.valid_until),
+        "conditions": shapes.conditions(layer.proposal.conditions),
+        "evidence": shapes.evidence(layer.proposal.evidence, engine.now),
+        "gates": shapes.gates(layer.gates),
+    }
+
+
+def held_view(engine: "Engine") -> list[dict[str, Any]]:
+    """Proposals that are held now, newest first, each with what every gate said."""
+    newest = sorted(engine.state.held.values(), key=lambda one: (-one.at, one.id))[:SHOWN]
+    return [
+        {
+            "id": one.id,
+            "at": one.at,
+            "reason": one.reason,
+            **shapes.proposal(one.proposal),
+            "conditions": shapes.conditions(one.proposal.conditions),
+            "evidence": shapes.evidence(one.proposal.evidence, engine.now),
+            "gates": shapes.gates(one.gates),
+        }
+        for one in newest
+    ]
+
+
+def ladder_view(
+    engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """One row per tier: notional by state and cost of what lives in it. No tier takes more than half of a day's additions."""
+    return [_tier(tier, horizon, [x for x in layers if x["tier"] == tier and x["live"]], held, book) for tier, horizon in TIERS.items()]
+
+
+def _tier(tier: str, horizon: str, live: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> dict[str, Any]:
+    by_state = {state: sum(x["notional_usd"] for x in live if x["state"] == state) for state in _ORDER if any(x["state"] == state for x in live)}
+    session = book.get("session")
+    return {
+        "tier": tier,
+        "horizon": horizon,
+        "notional_usd": by_state,
+        "layers": [x["id"] for x in live],
+        "held": [x["id"] for x in held if x["tier"] == tier],
+        **present(
+            cost_usd=sum(x["cost_usd"] for x in live) if live else None,
+            capital_usd=sum(x["capital_usd"] for x in live) if live else None,
+            left_usd=min(session["left_usd"], session["cap_usd"] / 2) if session is not None else None,
+        ),
+    }

@@ -1,0 +1,142 @@
+"""One view model for the page, the API, `status` and the metrics. Pure: the engine and the shell's facts in, plain JSON-ready values out.
+
+Times are epoch milliseconds, ages seconds, money US dollars, shares fractions. What was not computed is absent, never 0.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from monitor.core.rule import Rule
+from monitor.core.scope import exposed_positions
+from monitor.core.state import Instance
+from monitor.core.verdict import State as Truth
+from monitor.core.verdict import Verdict
+from monitor.sinks import shapes
+from monitor.sinks.book_view import book_view
+from monitor.sinks.facts import AlertFact, ShellFacts
+from monitor.sinks.layers_view import held_view, ladder_view, layers_view
+from monitor.sinks.markets_view import markets_view
+from monitor.sinks.shapes import present
+from monitor.sinks.sight import sight_view, sources_view
+
+if TYPE_CHECKING:
+    from monitor.core.engine import Engine
+
+STATES = tuple(str(state) for state in (Truth.FIRED, Truth.UNKNOWN, Truth.QUIET, Truth.NOT_CONFIGURED))
+
+
+def view_model(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
+    """Everything that is shown, as of the engine's clock. See `monitor/sinks/openapi.py` for each field."""
+    now = max(engine.now, facts.clock_ms or 0)
+    triggers = triggers_view(engine, now)
+    sources = sources_view(engine, now)
+    book, positions = book_view(engine, now)
+    layers, held = layers_view(engine), held_view(engine)
+    model: dict[str, Any] = {
+        "now": now_view(engine, facts, now),
+        "sight": sight_view(engine, sources, triggers),
+        "book": book,
+        "positions": positions,
+        "triggers": triggers,
+        "layers": layers,
+        "held": held,
+        "ladder": ladder_view(engine, layers, held, book),
+        "gates": gates_view(engine, held),
+        "markets": markets_view(engine),
+        "alerts": [_alert(one) for one in facts.alerts],
+        "sources": sources,
+        "decisions": list(facts.decisions),
+        "health": health_view(engine, facts),
+    }
+    model["headline"] = headline(model)
+    if facts.chart is not None:
+        model["chart"] = facts.chart
+    return model
+
+
+def now_view(engine: "Engine", facts: ShellFacts, now: int) -> dict[str, Any]:
+    """The clocks. `story` says where a played history stands; a live monitor has none."""
+    story = facts.story
+    shown = None
+    if story is not None:
+        span = max(1, story.to_ms - story.from_ms)
+        done = min(1.0, max(0.0, (now - story.from_ms) / span))
+        shown = present(from_ms=story.from_ms, to_ms=story.to_ms, speed=story.speed, done=done, title=story.title)
+    return present(
+        at=now, wall=facts.wall_now_ms, started_at=facts.started_at, version=facts.version, notice=facts.notice, story=shown,
+        rule_set=engine.settings.rule_set,
+    )  # fmt: skip
+
+
+def triggers_view(engine: "Engine", now: int) -> list[dict[str, Any]]:
+    """Every rule about every subject: fired first, then what cannot be judged, then the nearest to firing."""
+    rows = [_trigger(engine, instance, rule, now) for instance, rule in engine.rules.items()]
+    return sorted(rows, key=lambda t: (STATES.index(t["verdict"]), -t.get("distance", float("-inf")), t["rule"], t["subject"]))
+
+
+def _trigger(engine: "Engine", instance: Instance, rule: Rule, now: int) -> dict[str, Any]:
+    verdict = engine.state.verdicts.get(instance, Verdict(Truth.UNKNOWN, "not judged yet"))
+    episode = engine.state.episodes.get(instance)
+    return {
+        "rule": instance.rule,
+        "subject": instance.subject,
+        "title": rule.title,
+        "class": str(rule.kind),
+        "groups": [str(group) for group in rule.groups],
+        "proposes": rule.intent(verdict) is not None,
+        "exposed": [position.id for position in exposed_positions(rule.scope, instance.subject, engine.settings, engine.market)],
+        **shapes.numbers(verdict),
+        **present(episode={"open_since": episode.since} if episode is not None else None),
+        "conditions": shapes.conditions(verdict.conditions),
+        "evidence": shapes.evidence(verdict.evidence, now),
+    }
+
+
+def gates_view(engine: "Engine", held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The gates in force, each with how many of the proposals held now it blocks."""
+    blocked = [one["gate"] for refused in held for one in refused["gates"] if one["outcome"] == "block"]
+    return [{"id": gate.id, "title": gate.title, "blocked": blocked.count(gate.id)} for gate in engine.gates]
+
+
+def health_view(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
+    """What the daemon says of itself."""
+    timings = facts.decision_seconds
+    counted = {"buckets": [[bound, count] for bound, count in timings.buckets], "sum": timings.sum_seconds} if timings is not None else None
+    return present(
+        uptime_seconds=max(0.0, (facts.wall_now_ms - facts.started_at) / 1000),
+        loop_lag_seconds=facts.loop_lag_seconds,
+        outbox_pending=facts.outbox_pending,
+        outbox_oldest_seconds=facts.outbox_oldest_seconds,
+        deliveries=[{"channel": c, "outcome": o, "count": n} for (c, o), n in sorted(facts.deliveries.items())],
+        alerts_total=engine.state.alerts,
+        alerts_by_type=dict(sorted(facts.alerts_by_type.items())),
+        collect_seconds=dict(sorted(facts.collect_seconds.items())),
+        decision_seconds=counted,
+    )
+
+
+def headline(model: Mapping[str, Any]) -> str:
+    """The whole state in one sentence: what fired, what is proposed, and whether the monitor can see."""
+    fired = [t for t in model["triggers"] if t["verdict"] == Truth.FIRED]
+    proposed = [one for one in model["layers"] if one["state"] == "proposed"]
+    running = [one for one in model["layers"] if one["state"] in {"approved", "active", "closing"}]
+    parts = [f"{_counted(len(fired), 'trigger')} fired" if fired else "Nothing has fired"]
+    if proposed:
+        parts.append(f"{_counted(len(proposed), 'layer')} waiting for your word")
+    if running:
+        parts.append(f"{_counted(len(running), 'layer')} in force")
+    if not proposed and fired and model["held"]:
+        parts.append(f"{_counted(len(model['held']), 'layer')} refused for now")
+    return f"{', '.join(part if i == 0 else part[0].lower() + part[1:] for i, part in enumerate(parts))}. {model['sight']['sentence']}"
+
+
+def _counted(count: int, noun: str) -> str:
+    word = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")[count] if count < 10 else str(count)
+    return f"{word} {noun}{'' if count == 1 else 's'}"
+
+
+def _alert(one: AlertFact) -> dict[str, Any]:
+    return present(
+        id=one.id, at=one.at, type=one.type, severity=one.severity, summary=one.summary, delivery=one.delivery, attempts=one.attempts,
+        channel=one.channel,
+    )  # fmt: skip
