@@ -52,7 +52,7 @@ def held_view(engine: "Engine") -> list[dict[str, Any]]:
 
 
 def ladder_view(engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per tier: notional by state and cost of what lives in it. No tier takes more than half of a day's additions."""
+    """One row per tier: notional by state and cost of what lives in it, and the room that the day has left for it."""
     return [_tier(tier, horizon, [x for x in layers if x["tier"] == tier and x["live"]], held, book) for tier, horizon in TIERS.items()]
 
 
@@ -70,6 +70,6 @@ def _tier(tier: str, horizon: str, live: list[dict[str, Any]], held: list[dict[s
         **present(
             cost_usd=sum(x["cost_usd"] for x in live) if live else None,
             capital_usd=sum(x["capital_usd"] for x in live) if live else None,
-            left_usd=min(session["left_usd"], session["cap_usd"] / 2) if session is not None else None,
+            left_usd=session["left_by_tier_usd"].get(tier) if session is not None else None,
         ),
     }

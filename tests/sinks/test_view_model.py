@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from monitor.core.capital import portfolio_capital_usd
 from monitor.core.events import Batch, Configured, Signal
 from monitor.core.observation import Observation
 from monitor.core.units import DAY, HOUR
@@ -75,10 +76,11 @@ def test_an_lp_shows_its_chain_integers_exactly_and_the_block_they_were_read_at(
     assert lp["block_hash"] == BLOCK
 
 
-def test_equity_is_what_is_held_and_leaves_perps_out(staged):
+def test_equity_counts_a_perp_with_its_margin_as_the_budgets_do(staged):
     model = shown(staged)
     held = {p["id"]: p["value_usd"] for p in model["positions"]}
-    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"])
+    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"] + 0.2 * held["btc-short"])
+    assert model["book"]["capital_usd"] == portfolio_capital_usd(staged.engine.view())
     assert model["book"]["net_delta_usd"]["BTC"] == pytest.approx(-held["btc-short"])
 
 
@@ -96,10 +98,10 @@ def test_a_position_without_a_price_is_unknown_and_the_book_has_no_equity():
     assert not {"equity_usd", "protected_ratio", "capital_usd", "session"} & model["book"].keys()
 
 
-def test_a_book_of_perps_alone_has_no_equity_and_says_no_zero():
+def test_a_book_without_positions_has_no_equity_and_says_no_zero():
     stage = short_play()
-    stage.apply(Configured(START + HOUR, settings(positions=[{"id": "p", "kind": "perp", "asset": "ETH", "size": 1}])))
-    assert "equity_usd" not in shown(stage)["book"]
+    stage.apply(Configured(START + HOUR, settings(positions=[])))
+    assert not {"equity_usd", "net_delta_usd", "protected_ratio", "capital_usd", "session"} & shown(stage)["book"].keys()
 
 
 def test_active_layers_protect_and_are_taken_off_the_net_delta():
@@ -122,6 +124,7 @@ def test_the_room_of_the_session_is_what_the_layers_of_today_have_left():
     assert session["cap_usd"] == pytest.approx(0.25 * 0.10 * capital)
     assert session["used_usd"] == layer.capital_usd
     assert session["left_usd"] == max(0.0, session["cap_usd"] - layer.capital_usd)
+    assert session["left_by_tier_usd"]["short"] == max(0.0, min(session["left_usd"], session["cap_usd"] / 2 - layer.capital_usd))
 
 
 def test_without_its_gate_there_is_no_room_of_a_session():
