@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.effects import Held
 from monitor.core.layers import describe
 from monitor.core.ledger import Layer
+from monitor.core.state import Instance
 from monitor.sinks import shapes
 from monitor.sinks.shapes import present
 
@@ -35,8 +37,8 @@ def _layer(engine: "Engine", layer: Layer) -> dict[str, Any]:
 
 
 def held_view(engine: "Engine") -> list[dict[str, Any]]:
-    """Proposals that are held now, newest first, each with what every gate said."""
-    newest = sorted(engine.state.held.values(), key=lambda one: (-one.at, one.id))[:SHOWN]
+    """Proposals that are held while the episode that asked for them is open, newest first, each with what every gate said."""
+    newest = sorted((one for one in engine.state.held.values() if _asks_still(engine, one)), key=lambda one: (-one.at, one.id))[:SHOWN]
     return [
         {
             "id": one.id,
@@ -49,6 +51,11 @@ def held_view(engine: "Engine") -> list[dict[str, Any]]:
         }
         for one in newest
     ]
+
+
+def _asks_still(engine: "Engine", held: Held) -> bool:
+    episode = engine.state.episodes.get(Instance(held.proposal.rule, held.proposal.subject))
+    return episode is not None and episode.since == held.proposal.episode_since
 
 
 def ladder_view(engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> list[dict[str, Any]]:
