@@ -111,7 +111,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         store = SqliteStore(config.store.path, role="run")
         stack.callback(store.close)
-        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=_private_hosts(config))))
+        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), token=_token(config))
@@ -164,7 +164,7 @@ def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Dae
     return live_feed(config, ports, pipeline)
 
 
-def _private_hosts(config: Config) -> frozenset[str]:
+def private_hosts(config: Config) -> frozenset[str]:
     """Hosts by name that the user wrote himself may lie in a private network: his own node, his own receiver."""
     from urllib.parse import urlsplit
 

@@ -205,6 +205,10 @@ class SqliteStore:
         first, last = self.connection.execute("SELECT min(known_at), max(known_at) FROM observations").fetchone()
         return first, last
 
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (metric, subject) of which something was ever stored."""
+        return tuple(self.connection.execute("SELECT DISTINCT metric, subject FROM series ORDER BY metric, subject"))
+
     def last_seen(self) -> int | None:
         """`now` of the newest event."""
         found: int | None = self.connection.execute("SELECT max(now) FROM log").fetchone()[0]
