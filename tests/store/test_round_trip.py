@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core import effects as effect_kinds
@@ -23,7 +23,7 @@ CHAIN = st.integers(-(2**160), 2**160)
 JSON = st.recursive(
     st.none() | st.booleans() | CHAIN | FINITE | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=4
 )
-DATA = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
+DATA = st.dictionaries(st.text(max_size=5), JSON, max_size=3).map(lambda found: dict(sorted(found.items())))
 
 
 def made(cls: type, **chosen: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -72,6 +72,7 @@ def test_every_kind_of_effect_is_tried():
 
 
 @pytest.mark.parametrize("cls", KINDS, ids=lambda cls: cls.__name__)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_an_effect_is_read_as_it_was_made_and_written_again_as_it_was(cls: type, data: st.DataObject):
     effect = data.draw(made(cls))
