@@ -15,7 +15,7 @@ UV ?= uv
 .PHONY: help demo test unit integration campaign-kill check bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[$$(). a-zA-Z]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV) ## a ten-day story in three minutes: prints the address of its page
 	@exec $(BIN)/hedge-monitor demo
