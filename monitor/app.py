@@ -112,6 +112,10 @@ async def serve(
         stack.callback(store.close)
         net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
+        ports = Ports(net, clock, random.Random())
+        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
+        daemon = Daemon(pipeline, feed, clock)
+        daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), token=_token(config))
         port = await face.start(config.server.host, config.server.port, next_free=next_free_port)
@@ -121,9 +125,7 @@ async def serve(
 
         pipeline.restore()
         shell.recall()
-        ports = Ports(net, clock, random.Random())
-        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
-        daemon = shell.daemon = Daemon(pipeline, feed, clock)
+        shell.daemon = daemon
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
@@ -132,7 +134,6 @@ async def serve(
         settings = replace(settings, sources=play.sources) if play else settings
         pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
-        daemon.listen_to_signals()
         await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
 
 

@@ -21,6 +21,7 @@ from monitor.store.records import read_effect, read_event, read_value, write_eff
 from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
+_NOT_WRITABLE = "{} cannot be written: check the permissions of the file and of its folder"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
 
@@ -240,6 +241,13 @@ def _observation(row: Sequence[object]) -> Observation:
 
 
 def _must_be_usable(path: Path, *, create: bool) -> None:
+    try:
+        _check_usable(path, create=create)
+    except PermissionError:
+        raise StoreError(_NOT_WRITABLE.format(path)) from None
+
+
+def _check_usable(path: Path, *, create: bool) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise StoreError(f"the folder {folder} of the store does not exist: create it, or choose another --store")
@@ -248,7 +256,7 @@ def _must_be_usable(path: Path, *, create: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a store: give the name of a file in it")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise StoreError(f"{path} cannot be written: check the permissions of the file and of its folder")
+        raise StoreError(_NOT_WRITABLE.format(path))
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
