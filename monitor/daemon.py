@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from typing import Any
 
 import structlog
 
@@ -68,20 +69,28 @@ class Daemon:
     def stopped(self) -> asyncio.Event:
         return self._stop
 
-    async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
-        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest begins anew from the log."""
-        tasks = [asyncio.create_task(self._read(), name="reader"), asyncio.create_task(self._inbox(), name="inbox")]
-        tasks += [asyncio.create_task(self._measure_lag(), name="lag"), *(asyncio.ensure_future(job()) for job in beside)]
-        waiter = asyncio.create_task(self._stop.wait(), name="stop")
+    async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = (), *, wind_up: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest starts again from the log.
+
+        `wind_up` is awaited once no more is decided, and before the jobs `beside` are cancelled: what they are amid may come to its end.
+        """
+        tasks: list[asyncio.Future[Any]] = [
+            asyncio.create_task(self._read(), name="reader"),
+            asyncio.create_task(self._inbox(), name="inbox"),
+            asyncio.create_task(self._measure_lag(), name="lag"),
+            asyncio.create_task(self._stop.wait(), name="stop"),
+        ]
+        jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(job()) for job in beside]
         try:
-            done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {waiter}:
+            done, _ = await asyncio.wait([*tasks, *jobs], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
                 task.result()
         finally:
             self._stop.set()
-            for task in [*tasks, waiter]:
-                task.cancel()
-            await asyncio.gather(*tasks, waiter, return_exceptions=True)
+            await _cancel(tasks)
+            if wind_up is not None:
+                await wind_up()
+            await _cancel(jobs)
 
     async def _read(self) -> None:
         """Follow the feed, and after each reload the next one. A feed that has ended leaves the daemon up until it is stopped."""
@@ -134,6 +143,12 @@ class Daemon:
             began = self.clock.monotonic()
             await self.clock.sleep(LAG_SECONDS)
             self._lags.append(max(0.0, self.clock.monotonic() - began - LAG_SECONDS))
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_news(state: State, arrival: Arrival) -> bool:

@@ -43,7 +43,9 @@ def digest(value: object) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()
 
 
-TIMES = frozenset({"at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now"})
+TIMES = frozenset(
+    "at known_at since until valid_until episode_since open_since timestamp now wall proposed_at moved_at heard_at started_at".split()
+)
 EXACT_IN_JSON = 2**53
 
 
