@@ -1,7 +1,8 @@
 """The brain: one event in, effects out. Pure of time, chance and the outside world; live, restart and replay all call `apply`.
 
-A pass goes: take the event in, judge the rules whose inputs changed or whose clock is due (needed rules first), open and close episodes, ask the gates
-about layers, look after the ledger and the sources. Each effect is folded as it is made, so what comes later in the pass sees it.
+A pass goes: take the event in, judge the rules whose inputs changed or whose clock is due (needed rules first), open and close
+episodes, ask the gates about layers, look after the ledger and the sources. Each effect is folded as it is made, so what comes later in
+the pass sees it.
 """
 
 from collections import defaultdict

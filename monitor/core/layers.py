@@ -138,9 +138,7 @@ def describe(proposal: Proposal) -> str:
 
 def tell_move(engine: "Engine", moved: LayerMoved, kind: str, severity: str, summary: str) -> None:
     """Alert that a layer has moved."""
-    layer = engine.state.ledger.get(moved.id)
-    if layer is None:
-        raise ValueError(f"{moved.id} moved without being in the ledger")
+    layer = engine.state.ledger.held(moved.id)
     data = {
         "position": layer.proposal.position,
         "layer": {"id": layer.id, "state": moved.state, "proposal": layer.proposal, "by": moved.by or None},

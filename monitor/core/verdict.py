@@ -1,7 +1,7 @@
 """What a rule answers: a verdict made of conditions, each with its number, its threshold and how far it is from firing.
 
-`distance` is (value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired. Truth is three-valued (Kleene): what is not
-known is UNKNOWN, never QUIET.
+`distance` is (value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired. Truth is three-valued (Kleene):
+what is not known is UNKNOWN, never QUIET.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -25,8 +25,9 @@ class Publication(StrEnum):
 class Metric:
     """One row of the vocabulary.
 
-    `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred from the series.
-    `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers, `undated` metrics may lack `at`.
+    `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred
+    from the series. `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers,
+    `undated` metrics may lack `at`.
     """
 
     name: str
@@ -176,5 +177,5 @@ def default_known_at(metric: Metric, at: int) -> int | None:
             return at - at % DAY + SESSION_CLOSE_MS
         case Publication.ANNOUNCED:
             return at - ANNOUNCED_AHEAD_MS
-        case Publication.STATED:
+        case _:
             return None

@@ -410,6 +410,20 @@ def test_a_silence_a_test_and_a_word_nobody_knows():
     assert list(subject.state.silences) == [silenced.id]
 
 
+@pytest.mark.parametrize(
+    ("action", "kind", "severity", "said"),
+    [
+        ("reload-failed", "data.conflict", "warning", "the old one stays in force: bad unit"),
+        ("delivery-failing", "delivery.failing", "warning", "an alert does not arrive: bad unit"),
+        ("delivery-given-up", "delivery.failing", "critical", "an alert was given up: bad unit"),
+    ],
+)
+def test_the_shell_s_own_troubles_are_told(action: str, kind: str, severity: str, said: str):
+    (told,) = play(engine(), [signal(action, "ops", note="bad unit")])
+    assert isinstance(told, Alerted)
+    assert (told.type, told.severity, said in told.summary) == (kind, severity, True)
+
+
 # --- notices -----------------------------------------------------------------------------------------------------
 
 
