@@ -61,7 +61,9 @@ class Aggregate:
         places = (self.slot_at - now) // MEAN_MS + SLOTS + 1
         enough = len(places) >= COVERAGE * SLOTS and int(np.diff(places, prepend=0).max()) <= LAST_SLOTS
         if not enough or places[-1] < SLOTS - 1 or places[-1] - places[-LAST_SLOTS] != LAST_SLOTS - 1:
-            raise Unknown("coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median")
+            raise Unknown(
+                "coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median"
+            )
         middle = float(np.median(self.slots))
         return middle, float(np.median(np.abs(self.slots - middle)))
 

@@ -44,7 +44,8 @@ class SessionCap(Gate):
         room = min(allowed - used, allowed * self.tier_share - used_by_tier)
         said = (
             f"{used:,.0f} USD of today's {allowed:,.0f} are in new layers, "
-            f"{used_by_tier:,.0f} of {allowed * self.tier_share:,.0f} in tier {proposal.tier} (regime not measured: the cap of a calm one is not used)"
+            f"{used_by_tier:,.0f} of {allowed * self.tier_share:,.0f} in tier {proposal.tier} "
+            "(regime not measured: the cap of a calm one is not used)"
         )
         if proposal.capital_usd <= room:
             return passes(said)

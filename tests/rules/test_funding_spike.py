@@ -53,7 +53,8 @@ def test_a_restless_series_needs_three_sigmas_rather_than_twenty_points():
 
 def test_the_distance_is_zero_at_the_threshold_and_the_value_keeps_its_sign():
     (level, *_) = judge(*month(-0.75, -0.75)).conditions
-    assert (level.value, level.threshold) == (pytest.approx(-0.75), -0.5)
+    assert level.value == pytest.approx(-0.75)
+    assert level.threshold == -0.5
     assert level.distance == pytest.approx(0.5)
 
 
