@@ -1,10 +1,9 @@
-"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and of these the
-median weighted by open interest, where no venue weighs over 60%.
+"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and
+of these the median weighted by open interest, where no venue weighs over 60%.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ HOURS_A_YEAR = 8760.0
 MEAN_MS = 8 * HOUR
 MEDIAN_MS = 30 * DAY
 HEAVIEST = 0.60
+ROUNDING = 1e-12
 DEX = frozenset({"dydx", "gmx", "hyperliquid", "paradex", "derive"})
 LEAST_VENUES = {"all": 3, "dex": 2}
 SLOTS = MEDIAN_MS // MEAN_MS
@@ -40,7 +40,8 @@ class Payments:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Annualised funding over venues: now, and at the end (`slot_at`, ms) of each 8-hour slot of the last 30 days in which enough venues paid.
+    """Annualised funding over venues: now, and at the end (`slot_at`, ms) of each 8-hour slot of the last 30 days in which enough venues
+    paid.
 
     `weighted` is False when no venue gives its open interest and all weigh the same.
     """
@@ -52,14 +53,17 @@ class Aggregate:
     weighted: bool
 
     def usual(self, now: int) -> tuple[float, float]:
-        """Median and median absolute deviation of the slots. Raises Unknown unless 90% of 30 days is there, the last 3 of them, and no hole over 3.
+        """Median and median absolute deviation of the slots. Raises Unknown unless 90% of 30 days is there, the last 3 of them, and no
+        hole over 3.
 
         The slot that has just ended may be missing: its payments need some minutes to be known.
         """
         places = (self.slot_at - now) // MEAN_MS + SLOTS + 1
         enough = len(places) >= COVERAGE * SLOTS and int(np.diff(places, prepend=0).max()) <= LAST_SLOTS
         if not enough or places[-1] < SLOTS - 1 or places[-1] - places[-LAST_SLOTS] != LAST_SLOTS - 1:
-            raise Unknown("coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median")
+            raise Unknown(
+                "coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median"
+            )
         middle = float(np.median(self.slots))
         return middle, float(np.median(np.abs(self.slots - middle)))
 
@@ -88,14 +92,10 @@ def weighted_median(values: Sequence[float] | Floats, weights: Sequence[float] |
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
     shares = _capped(np.array(weights, dtype=np.float64))
     order = np.argsort(np.array(values), kind="stable")
-    running = 0.0
-    for place, index in enumerate(order):
-        running += shares[index]
-        if abs(running - 0.5) < 1e-12 and place + 1 < len(order):
-            return float((values[index] + values[order[place + 1]]) / 2)
-        if running > 0.5:
-            break
-    return float(values[index])
+    running = np.cumsum(shares[order])
+    place = int(np.searchsorted(running, 0.5 - ROUNDING))
+    tied = abs(running[place] - 0.5) <= ROUNDING and place + 1 < len(order)
+    return float((values[order[place]] + values[order[place + 1]]) / 2) if tied else float(values[order[place]])
 
 
 def _capped(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -115,7 +115,10 @@ def venues_of(view: View, asset: str, name: str) -> tuple[str, ...]:
 
 
 def aggregate(view: View, asset: str, name: str) -> Aggregate:
-    """The aggregate `all` or `dex` for an asset. Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval."""
+    """The aggregate `all` or `dex` for an asset.
+
+    Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval.
+    """
     payments: dict[str, Payments] = {}
     reasons = []
     for venue in venues_of(view, asset, name):
