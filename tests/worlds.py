@@ -1,4 +1,4 @@
-"""A small world for tests that need the real rules to fire: Ethereum's TVL and ETH's price by the hour, two years of CPI, one exposed position."""
+"""A small world for tests that need the real rules to fire: Ethereum's TVL and ETH's price by the hour, CPI, one exposed position."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
