@@ -79,11 +79,23 @@ class Pipeline:
         return effects
 
     def receive(
-        self, readings: Sequence[Reading], *, source: str, now: int, rejected: int = 0, inbox_ids: Sequence[str] = (), even_if_empty: bool = True
+        self,
+        readings: Sequence[Reading],
+        *,
+        source: str,
+        now: int,
+        rejected: int = 0,
+        inbox_ids: Sequence[str] = (),
+        even_if_empty: bool = True,
+        vintages: bool = False,
     ) -> Received:
-        """Readings through the door and into one event. `rejected` counts rows that the parser refused already."""
+        """Readings through the door and into one event. `rejected` counts rows that the parser refused already.
+
+        A poll says what is so now. `vintages` says that these are records instead, which may hold values that have been revised since.
+        """
         admission = admit(readings, source=source, received_at=now)
-        news = tuple(only_news(self.engine.market, admission.observations, now))
+        observations = [o for o in admission.observations if not self.store.holds(o)] if vintages else admission.observations
+        news = tuple(only_news(self.engine.market, observations, now, vintages=vintages))
         if not news and not even_if_empty and not inbox_ids:
             return Received((), 0, admission.rejections)
         batch = Batch(now, source, news, rejected + len(admission.rejections))
@@ -94,7 +106,7 @@ class Pipeline:
         body = message.body
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
-            return self.receive(readings, source="import", now=now, inbox_ids=[message.id]).effects
+            return self.receive(readings, source="import", now=now, inbox_ids=[message.id], vintages=True).effects
         return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
 
     def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
@@ -135,17 +147,22 @@ def message(alert: Alerted) -> bytes:
     return dumps(presented({"type": alert.type, "timestamp": alert.at, "data": {**alert.data, **told}})).encode()
 
 
-def only_news(market: Market, observations: Iterable[Observation], now: int) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say when it was known became known now."""
+def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
+    """Leave out what is known already. A changed value that does not say when it was known became known now.
+
+    Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
+    """
     seen: dict[tuple[object, int], float | int] = {}
     for observation in observations:
         held = seen.get((observation.key, observation.at), market.value_at(observation.key, observation.at))
         if held == observation.value:
             continue
         seen[observation.key, observation.at] = observation.value
-        yield observation if held is None else _revised(market, observation, now)
+        yield observation if held is None else _revised(market, observation, now, vintages)
 
 
-def _revised(market: Market, observation: Observation, now: int) -> Observation:
+def _revised(market: Market, observation: Observation, now: int, vintages: bool) -> Observation:
     known = market.known_at(observation.key, observation.at)
-    return replace(observation, known_at=max(now, observation.known_at)) if known is None or observation.known_at <= known else observation
+    if known is None or observation.known_at > known or (vintages and observation.known_at < known):
+        return observation
+    return replace(observation, known_at=max(now, observation.known_at))

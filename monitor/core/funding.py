@@ -1,5 +1,5 @@
-"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and of these the
-median weighted by open interest, where no venue weighs over 60%.
+"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and
+of these the median weighted by open interest, where no venue weighs over 60%.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,7 @@ HOURS_A_YEAR = 8760.0
 MEAN_MS = 8 * HOUR
 MEDIAN_MS = 30 * DAY
 HEAVIEST = 0.60
+ROUNDING = 1e-12
 DEX = frozenset({"dydx", "gmx", "hyperliquid", "paradex", "derive"})
 LEAST_VENUES = {"all": 3, "dex": 2}
 SLOTS = MEDIAN_MS // MEAN_MS
@@ -39,7 +40,8 @@ class Payments:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Annualised funding over venues: now, and at the end (`slot_at`, ms) of each 8-hour slot of the last 30 days in which enough venues paid.
+    """Annualised funding over venues: now, and at the end (`slot_at`, ms) of each 8-hour slot of the last 30 days in which enough venues
+    paid.
 
     `weighted` is False when no venue gives its open interest and all weigh the same.
     """
@@ -51,14 +53,17 @@ class Aggregate:
     weighted: bool
 
     def usual(self, now: int) -> tuple[float, float]:
-        """Median and median absolute deviation of the slots. Raises Unknown unless 90% of 30 days is there, the last 3 of them, and no hole over 3.
+        """Median and median absolute deviation of the slots. Raises Unknown unless 90% of 30 days is there, the last 3 of them, and no
+        hole over 3.
 
         The slot that has just ended may be missing: its payments need some minutes to be known.
         """
         places = (self.slot_at - now) // MEAN_MS + SLOTS + 1
         enough = len(places) >= COVERAGE * SLOTS and int(np.diff(places, prepend=0).max()) <= LAST_SLOTS
         if not enough or places[-1] < SLOTS - 1 or places[-1] - places[-LAST_SLOTS] != LAST_SLOTS - 1:
-            raise Unknown("coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median")
+            raise Unknown(
+                "coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median"
+            )
         middle = float(np.median(self.slots))
         return middle, float(np.median(np.abs(self.slots - middle)))
 
@@ -85,16 +90,20 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
 
 def weighted_median(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> float:
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
-    shares = _capped(np.array(weights, dtype=np.float64))
-    order = np.argsort(np.array(values), kind="stable")
-    running = 0.0
-    for place, index in enumerate(order):
-        running += shares[index]
-        if abs(running - 0.5) < 1e-12 and place + 1 < len(order):
-            return float((values[index] + values[order[place + 1]]) / 2)
-        if running > 0.5:
-            break
-    return float(values[index])
+    return float(_weighted_medians(np.array(values, dtype=np.float64)[:, None], np.array(weights, dtype=np.float64))[0])
+
+
+def _weighted_medians(table: Floats, weights: Floats) -> Floats:
+    """`weighted_median` of each column of a table whose rows have these weights: 90 slots cost what one costs."""
+    order = np.argsort(table, axis=0, kind="stable")
+    ranked = np.take_along_axis(table, order, axis=0)
+    running = np.cumsum(_capped(weights)[order], axis=0)
+    place = np.argmax(running >= 0.5 - ROUNDING, axis=0)[None, :]
+    middle = np.take_along_axis(ranked, place, axis=0)[0]
+    following = np.take_along_axis(ranked, np.minimum(place + 1, len(table) - 1), axis=0)[0]
+    tied = np.abs(np.take_along_axis(running, place, axis=0)[0] - 0.5) <= ROUNDING
+    medians: Floats = np.where(tied, (middle + following) / 2, middle)
+    return medians
 
 
 def _capped(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -114,7 +123,10 @@ def venues_of(view: View, asset: str, name: str) -> tuple[str, ...]:
 
 
 def aggregate(view: View, asset: str, name: str) -> Aggregate:
-    """The aggregate `all` or `dex` for an asset. Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval."""
+    """The aggregate `all` or `dex` for an asset.
+
+    Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval.
+    """
     payments: dict[str, Payments] = {}
     reasons = []
     for venue in venues_of(view, asset, name):
@@ -152,10 +164,13 @@ def _slots(view: View, venues: Sequence[Payments], weights: Sequence[float], lea
     ends = last + MEAN_MS * np.arange(1 - SLOTS, 1, dtype=np.int64)
     table = np.array([_slot_means(paid, ends) for paid in venues])
     paid = ~np.isnan(table)
-    kept = np.flatnonzero(paid.sum(axis=0) >= least)
-    shares = np.array(weights)
-    values = [weighted_median(table[paid[:, i], i], shares[paid[:, i]]) for i in kept]
-    return ends[kept], np.array(values, dtype=np.float64)
+    enough = paid.sum(axis=0) >= least
+    values = np.full(SLOTS, np.nan)
+    payers = (1 << np.arange(len(venues))) @ paid
+    for alike in (enough & (payers == group) for group in set(payers[enough].tolist())):
+        who = paid[:, int(alike.argmax())]
+        values[alike] = _weighted_medians(table[np.ix_(who, alike)], np.array(weights)[who])
+    return ends[enough], values[enough]
 
 
 def _slot_means(paid: Payments, ends: Times) -> Floats:

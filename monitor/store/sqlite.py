@@ -195,6 +195,12 @@ class SqliteStore:
         rows = self.connection.execute(f"{_OBSERVATION} FROM observations o JOIN series s ON s.id = o.series {where}", (pattern, start, end))
         return map(_observation, rows)
 
+    def holds(self, observation: Observation) -> bool:
+        """Whether exactly this is stored: the same value of the same instant, known at the same time."""
+        where = "(s.metric, s.subject, s.source) = (?, ?, ?) AND (o.at, o.known_at, o.value) = (?, ?, ?)"
+        row = (*observation.key, observation.at, observation.known_at, write_value(observation.value))
+        return self.connection.execute(f"SELECT 1 FROM observations o JOIN series s ON s.id = o.series WHERE {where}", row).fetchone() is not None
+
     def last_settings(self) -> Event | None:
         """The newest `Configured` event."""
         row = self.connection.execute("SELECT now, kind, body FROM log WHERE kind = 'configured' ORDER BY seq DESC LIMIT 1").fetchone()
