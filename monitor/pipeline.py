@@ -17,7 +17,7 @@ from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading
 from monitor.store.inbox import Message
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import Bookmark, SqliteStore
 
 Show = Callable[[Event, Sequence[Effect]], None]
 
@@ -67,27 +67,38 @@ class Pipeline:
                 pending = next(effects, None)
         return count
 
-    def process(self, event: Event, inbox_ids: Sequence[str] = ()) -> tuple[Effect, ...]:
+    def process(self, event: Event, inbox_ids: Sequence[str] = (), bookmark: Bookmark | None = None) -> tuple[Effect, ...]:
         """Think, commit, show. What was not committed is not shown and not sent."""
         began = time.perf_counter()
         effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
-        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
+        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend, bookmark)
         self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
         return effects
 
     def receive(
-        self, readings: Sequence[Reading], *, source: str, now: int, rejected: int = 0, inbox_ids: Sequence[str] = (), even_if_empty: bool = True
+        self,
+        readings: Sequence[Reading],
+        *,
+        source: str,
+        now: int,
+        rejected: int = 0,
+        inbox_ids: Sequence[str] = (),
+        even_if_empty: bool = True,
+        bookmark: Bookmark | None = None,
     ) -> Received:
         """Readings through the door and into one event. `rejected` counts rows that the parser refused already."""
         admission = admit(readings, source=source, received_at=now)
         news = tuple(only_news(self.engine.market, admission.observations, now))
         if not news and not even_if_empty and not inbox_ids:
+            if bookmark is not None:
+                with self.store.transaction():
+                    self.store.bookmark(*bookmark)
             return Received((), 0, admission.rejections)
         batch = Batch(now, source, news, rejected + len(admission.rejections))
-        return Received(self.process(batch, inbox_ids), len(news), admission.rejections)
+        return Received(self.process(batch, inbox_ids, bookmark), len(news), admission.rejections)
 
     def take(self, message: Message, now: int) -> tuple[Effect, ...]:
         """Turn one inbox message into a logged event."""
