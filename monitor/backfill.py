@@ -1,7 +1,7 @@
 """History into the store, page by page, through each collector's own streams.
 
-A page's rows and the bookmark that says where the next page starts are one transaction: killed anywhere and started again, it stores
-the same rows as in one run. With no daemon this process is the writer; beside one the rows go through its inbox, and the bookmark moves with them.
+A page's rows and the bookmark that says where the next page starts are one transaction: killed anywhere and started again, it has stored the
+same rows in the end. With no daemon this process is the writer; beside one the rows go through its inbox, and the bookmark moves with them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from monitor.core.effects import Alerted, Effect, Silenced
 from monitor.core.engine import Engine
 from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
-from monitor.core.observation import Observation, Reading
+from monitor.core.observation import Observation, Reading, SeriesKey
 from monitor.store.inbox import Message
 from monitor.store.sqlite import Bookmark, SqliteStore
 
@@ -147,16 +147,15 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say when it was known became known now."""
-    seen: dict[tuple[object, int], float | int] = {}
+    """Leave out what is known already. A changed value that does not say that it became known later became known now."""
+    seen: dict[tuple[SeriesKey, int], Observation] = {}
     for observation in observations:
-        held = seen.get((observation.key, observation.at), market.value_at(observation.key, observation.at))
+        place = (observation.key, observation.at)
+        before = seen.get(place)
+        held = before.value if before else market.value_at(*place)
+        known_at = before.known_at if before else market.known_at(*place)
         if held == observation.value:
             continue
-        seen[observation.key, observation.at] = observation.value
-        yield observation if held is None else _revised(market, observation, now)
-
-
-def _revised(market: Market, observation: Observation, now: int) -> Observation:
-    known = market.known_at(observation.key, observation.at)
-    return replace(observation, known_at=max(now, observation.known_at)) if known is None or observation.known_at <= known else observation
+        is_stated = known_at is None or observation.known_at > known_at
+        seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
+        yield seen[place]

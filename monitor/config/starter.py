@@ -81,8 +81,8 @@ def starter(
 ) -> str:
     """The starter configuration's text, valid as it stands.
 
-    With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use. `chain_id` is needed for a chain that is
-    not well known, `manager` (the Uniswap v3 position manager's address) for one where it stands elsewhere.
+    With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use. `chain_id` is needed for a chain
+    that is not well known, `manager` (the Uniswap v3 position manager's address) for one where it stands elsewhere.
     """
     identity = f", chain_id: {chain_id}" if chain_id is not None else ""
     chains = f"\nchains:\n  {chain}: {{rpc: {json.dumps(rpc)}{identity}}}\n" if rpc else _CHAINS
