@@ -24,6 +24,7 @@ from monitor.registry import Catalogue
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from monitor.early import Early
     from monitor.net import Net
     from monitor.sinks.facts import Story
     from monitor.sinks.sender import Channel, Sender
@@ -98,8 +99,12 @@ async def serve(
     reread: Callable[[], Config] | None = None,
     play: Play | None = None,
     next_free_port: bool = False,
+    early: "Early | None" = None,
 ) -> None:
-    """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP."""
+    """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP.
+
+    `early` is what has answered on the port so far.
+    """
     from monitor.net import EgressPolicy, HttpNet
     from monitor.sinks.http import Face
     from monitor.sinks.metrics import Exposition
@@ -115,7 +120,8 @@ async def serve(
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), token=_token(config))
-        port = await face.start(config.server.host, config.server.port, next_free=next_free_port)
+        listening = early.take() if early is not None else None
+        port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
         announce(f"http://{config.server.host}:{port}/")
         await asyncio.sleep(0)  # whoever waits for the port is answered before the history is read
