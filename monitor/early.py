@@ -122,7 +122,8 @@ def _error(status: HTTPStatus, message: str) -> tuple[HTTPStatus, str, str]:
 def start(file: Path | None, environ: Mapping[str, str]) -> Early | None:
     """Listen where a configuration says, as far as it can be told without reading the whole of it.
 
-    None where that is not plain, where a token is asked for, off loopback, or where the port cannot be had: the configuration's reader says why.
+    None where that is not plain, where a token is asked for, off loopback, and where the port cannot be had: the configuration's reader
+    says why.
     """
     try:
         given = _server(file) | {name.removeprefix(PREFIX).lower(): text for name, text in environ.items() if name.startswith(PREFIX)}
