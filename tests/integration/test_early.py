@@ -90,8 +90,11 @@ async def test_no_connection_is_refused_while_the_face_takes_over(first: early.E
 
     def scrape() -> None:
         while not enough.is_set():
-            status, text = ask(port, "/metrics")
-            answers.append(text if status == 200 else str(status))
+            try:
+                status, text = ask(port, "/metrics")
+            except OSError as error:
+                status, text = 0, repr(error)
+            answers.append(text if status == 200 else f"{status} {text}")
             loop.call_soon_threadsafe((of_face if "known" in text else of_early).set)
 
     scraping = asyncio.gather(*(asyncio.to_thread(scrape) for _ in range(4)))
