@@ -74,12 +74,9 @@ class TvlDrawdown(Rule):
 
     def _drawdowns(self, at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Fall at each sample against its own window, as a fraction (0 or negative for `high`). A window of zeros has not fallen."""
-        falls = np.zeros(len(at))
-        for i in range(len(at)):
-            start = int(np.searchsorted(at, at[i] - self.window))
-            before = value[start : i + 1]
-            base = float(before.max() if self.variant == "high" else before[0])
-            falls[i] = value[i] / base - 1 if base > 0 else 0.0
+        starts = np.searchsorted(at, at - self.window).tolist()
+        base = np.array([value[start : i + 1].max() if self.variant == "high" else value[start] for i, start in enumerate(starts)])
+        falls: npt.NDArray[np.float64] = np.divide(value, base, out=np.ones(len(at)), where=base > 0) - 1
         # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
         return np.round(falls, 12)
 
