@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
@@ -23,6 +24,15 @@ from monitor.store.schema import MIGRATIONS, migrate
 MEMORY = ":memory:"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
+
+
+class Bookmark(NamedTuple):
+    """Where a backfill of one stream over one span goes on; `next_ms` None: it is done."""
+
+    source: str
+    stream: str
+    span: str
+    next_ms: int | None
 
 
 class StoreFull(StoreError):
@@ -104,10 +114,11 @@ class SqliteStore:
         deliveries: Sequence[Delivery] = (),
         inbox_ids: Sequence[str] = (),
         resend: tuple[str, int] | None = None,
+        bookmark: Bookmark | None = None,
     ) -> int:
         """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number.
 
-        `resend`: the id of an alert to send again, and the wall clock's now.
+        `resend`: the id of an alert to send again, and the wall clock's now. `bookmark`: where the backfill that brought the event goes on.
         """
         with self.transaction():
             row = (event.now, event.kind, write_event(event))
@@ -120,6 +131,8 @@ class SqliteStore:
             if resend is not None:
                 self.outbox.resend(*resend)
             self.inbox.mark_taken(inbox_ids, event.now)
+            if bookmark is not None:
+                self.bookmark(*bookmark)
         return seq
 
     def _insert_observations(self, seq: int, observations: Iterable[Observation]) -> None:
