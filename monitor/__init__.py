@@ -8,6 +8,7 @@ Imports run down this list, never up, and never between siblings (pyproject.toml
 
     cli/            commands, one file each
     replay/         time-shifting: the same pipeline fed from the log
+    dashboards/     Grafana and Prometheus files as code; made from what sinks/metrics.py exports
     collectors/     in: one file, one source; thin poll, pure parse
     sinks/          out: metrics, webhooks, the HTTP port and its page
     store/          the append-only event log, ledger and outbox, one transaction
