@@ -29,12 +29,12 @@ def write(folder: Path) -> list[str]:
     made = generated()
     shipped = resource_dir("grafana")
     if folder.resolve() != shipped.resolve():
-        for path in sorted(shipped.rglob("*")):
+        for path in shipped.rglob("*"):
             name = path.relative_to(shipped)
             if path.is_file() and str(name) not in made:
                 _put(folder / name, path.read_text(encoding="utf-8"))
-    for name, text in made.items():
-        _put(folder / name, text)
+    for made_name, text in made.items():
+        _put(folder / made_name, text)
     return sorted(made)
 
 

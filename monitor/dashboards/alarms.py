@@ -86,7 +86,8 @@ def _silent() -> Iterable[Alert]:
         f"(time() - {started} > {HEARTBEAT_SECONDS}) unless on (job, instance) increase({beat}) > 0",
         "5m", "critical",
         "The hedge monitor's heartbeat is absent",
-        f"The monitor answers and has told no heartbeat for {HEARTBEAT}: its engine stands still. Raise this time if alerts.heartbeat is above 24h.",
+        f"The monitor answers and has told no heartbeat for {HEARTBEAT}: its engine stands still. "
+        "Needs a longer time if alerts.heartbeat is above 24h.",
     )  # fmt: skip
 
 
@@ -97,7 +98,8 @@ def _blind() -> Iterable[Alert]:
     )  # fmt: skip
     yield Alert(
         "HedgeMonitorRuleUnknown", f"{select('trigger_state')} == {CODES[Truth.UNKNOWN]}", "1h", "warning",
-        "{{ $labels.rule }} cannot be judged for {{ $labels.subject }}", "The rule has been blind for an hour: it would not fire whatever happens.",
+        "{{ $labels.rule }} cannot be judged for {{ $labels.subject }}",
+        "The rule has been blind for an hour: it would not fire whatever happens.",
     )  # fmt: skip
     yield Alert(
         "HedgeMonitorSeriesDropped", f"increase({select('series_dropped_total', '1h')}) > 0", "0m", "warning",
@@ -114,23 +116,27 @@ def _unheard() -> Iterable[Alert]:
     failed = select("deliveries_total", "15m", outcome="!delivered")
     yield Alert(
         "HedgeMonitorDeliveryFailing", f"sum by (channel, outcome) (increase({failed})) > 0", "5m", "warning",
-        "Deliveries to {{ $labels.channel }} fail", "Tries to deliver to {{ $labels.channel }} ended as {{ $labels.outcome }} in the last 15 minutes.",
+        "Deliveries to {{ $labels.channel }} fail",
+        "Tries to deliver to {{ $labels.channel }} ended as {{ $labels.outcome }} in the last 15 minutes.",
     )  # fmt: skip
 
 
 def _slow() -> Iterable[Alert]:
     yield Alert(
         "HedgeMonitorLoopLagHigh", f"min_over_time({select('event_loop_lag_seconds', '5m')}) > 0.5", "0m", "warning",
-        "The event loop is held up", "For 5 minutes it never woke less than {{ $value | humanizeDuration }} late.",
+        "The event loop is held up",
+        "For 5 minutes it never woke less than {{ $value | humanizeDuration }} late.",
     )  # fmt: skip
     yield Alert(
         "HedgeMonitorDecisionsSlow", f"{quantile(0.99, '5m')} > 1", "5m", "warning",
-        "Decisions take long", "One event in a hundred takes more than {{ $value | humanizeDuration }} from its arrival to its recorded decisions.",
+        "Decisions take long",
+        "One event in a hundred takes more than {{ $value | humanizeDuration }} from its arrival to its recorded decisions.",
     )  # fmt: skip
 
 
 def _fired() -> Alert:
     return Alert(
         "HedgeMonitorTriggerFired", f"{select('trigger_state')} == {CODES[Truth.FIRED]}", "0m", "info",
-        "{{ $labels.rule }} has fired for {{ $labels.subject }}", "Look at the monitor's page for its proposal, or for the gate that refuses it.",
+        "{{ $labels.rule }} has fired for {{ $labels.subject }}",
+        "Look at the monitor's page for its proposal, or for the gate that refuses it.",
     )  # fmt: skip

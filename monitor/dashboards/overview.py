@@ -1,7 +1,7 @@
 """The dashboard "Overview": the book, what fired, the markets behind it, the layers, and whether the monitor itself is well."""
 
 from monitor.core.verdict import State as Truth
-from monitor.dashboards.grafana import Annotation, Dashboard, Heatmap, Panel, Query, Row, StateTimeline, Stat, Step, TimeSeries, Variable
+from monitor.dashboards.grafana import Annotation, Dashboard, Heatmap, Panel, Query, Row, Stat, StateTimeline, Step, TimeSeries, Variable
 from monitor.dashboards.queries import ASSET, POSITION, VENUE, label_values, quantile, select, told
 from monitor.rules.funding_spike import FundingSpike
 from monitor.rules.tvl_drawdown import TvlDrawdown
@@ -59,7 +59,7 @@ def _book() -> tuple[Panel, ...]:
     return (
         Stat(
             title="Book equity",
-            description="What the book holds, perps left out. Empty while a position cannot be valued: a sum of what is known would be wrong.",
+            description="What the book holds, perps left out. Empty while a position cannot be valued: the sum of the rest would be wrong.",
             unit="currencyUSD",
             steps=(Step(None, RED), Step(0, BLUE)),
             queries=(Query(select("equity_usd"), "equity", instant=True),),
@@ -147,7 +147,7 @@ def _markets() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="TVL, change over 48 h",
-            description=f"Against 48 h ago. The dashed line is a fall of {fall:.0%}, where the drawdown rule fires unless it is configured otherwise.",
+            description=f"Against 48 h ago. Dashed: a fall of {fall:.0%}, where its rule fires by default, and half of that.",
             unit="percentunit",
             steps=(Step(None, RED), Step(-fall, YELLOW), Step(-fall / 2, GREEN)),
             queries=(Query(select("tvl_change_48h_ratio"), "{{subject}}"),),
@@ -156,7 +156,7 @@ def _markets() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Funding, annualised",
-            description=f"Newest settled funding a year; positive: longs pay shorts. The dashed lines are ±{spike:.0%}, from where it can be a spike.",
+            description=f"Newest settled funding a year; positive: longs pay shorts. Dashed: ±{spike:.0%}, from where it can be a spike.",
             unit="percentunit",
             steps=(Step(None, RED), Step(-spike, GREEN), Step(spike, RED)),
             queries=(Query(select("funding_annualised_ratio", venue=VENUE, asset=ASSET), "{{venue}} {{asset}}"),),
@@ -258,7 +258,7 @@ def _delivery() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Outbox",
-            description="Alerts that wait for delivery. They are never dropped, so a line that stays up means a channel that does not take them.",
+            description="Alerts that wait for delivery. None is dropped: a line that stays up means a channel that does not take them.",
             unit="short",
             steps=(Step(None, GREEN), Step(1, YELLOW), Step(10, RED)),
             queries=(Query(select("outbox_pending"), "waiting"),),

@@ -8,7 +8,9 @@ POSITION, ASSET, VENUE = "$position", "$asset", "$venue"
 
 
 def select(name: str, window: str = "", **matchers: str) -> str:
-    """The selector of one served metric, its name without prefix. A value with $, | or . matches as a pattern; `window` such as 5m makes it a range.
+    """The selector of one served metric, its name without prefix.
+
+    A value with $, | or * matches as a pattern, one that begins with ! excludes; `window` such as 5m makes it a range.
 
     Raises `KeyError` for a metric or label that is not served.
     """
