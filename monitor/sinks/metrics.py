@@ -204,7 +204,7 @@ COUNTERS: Table = {
 
 
 def exported() -> dict[str, tuple[str, ...]]:
-    """The name of every sample that a scrape may hold, and its labels: what dashboards and alarms may ask for. The process's own come beside."""
+    """The name of every sample that a scrape may hold, and its labels. The process's own come beside these."""
     gauges = {PREFIX + name: labels for name, (_, labels, _) in GAUGES.items()}
     counters = {f"{PREFIX}{name}_total": labels for name, (_, labels, _) in COUNTERS.items()}
     histogram = PREFIX + HISTOGRAM
