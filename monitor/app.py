@@ -111,7 +111,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         store = SqliteStore(config.store.path, role="run")
         stack.callback(store.close)
-        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=_private_hosts(config))))
+        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), token=_token(config))
@@ -126,7 +126,6 @@ async def serve(
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
         daemon = shell.daemon = Daemon(pipeline, feed, clock)
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
-        stack.push_async_callback(sender.stop, STOP_SECONDS)
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
@@ -135,7 +134,7 @@ async def serve(
         pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
         daemon.listen_to_signals()
-        await daemon.run([sender.run])
+        await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
 
 
 def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":
@@ -165,7 +164,7 @@ def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Dae
     return live_feed(config, ports, pipeline)
 
 
-def _private_hosts(config: Config) -> frozenset[str]:
+def private_hosts(config: Config) -> frozenset[str]:
     """Hosts by name that the user wrote himself may lie in a private network: his own node, his own receiver."""
     from urllib.parse import urlsplit
 

@@ -5,8 +5,10 @@ Everything that decides runs on one thread, one event after the other; only send
 
 import asyncio
 import signal
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing
+from typing import Any
 
 import structlog
 
@@ -20,6 +22,7 @@ log = structlog.get_logger("daemon")
 
 INBOX_SECONDS = 0.5
 LAG_SECONDS = 0.5
+LAG_MEMORY_SECONDS = 60.0
 MESSAGES_A_TURN = 20
 
 
@@ -30,11 +33,11 @@ class Daemon:
         self.pipeline = pipeline
         self.clock = clock
         self.feed = feed
-        self.loop_lag_seconds = 0.0
         self.collect_seconds: dict[str, float] = {}
+        self._lags = deque([0.0], maxlen=round(LAG_MEMORY_SECONDS / LAG_SECONDS))
         self._stop = asyncio.Event()
+        self._switched = asyncio.Event()
         self._reload: Callable[[], Feed | None] = lambda: None
-        self._reloading = False
 
     def on_reload(self, reload: Callable[[], Feed | None]) -> None:
         """What SIGHUP does: returns the feed to go on with, or None to keep the present one."""
@@ -51,45 +54,64 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Go on with the feed that the reload gives, after the arrival in hand."""
+        """Go on with the feed that the reload gives, at once: an old feed may have nothing to say for an hour."""
         feed = self._reload()
         if feed is not None:
-            self.feed, self._reloading = feed, True
+            self.feed = feed
+            self._switched.set()
+
+    @property
+    def loop_lag_seconds(self) -> float:
+        """By how much the loop was late at worst in the last minute: a block between two scrapes is still seen."""
+        return max(self._lags)
 
     @property
     def stopped(self) -> asyncio.Event:
         return self._stop
 
-    async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
-        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest starts again from the log."""
-        tasks = [asyncio.create_task(self._read(), name="reader"), asyncio.create_task(self._inbox(), name="inbox")]
-        tasks += [asyncio.create_task(self._measure_lag(), name="lag"), *(asyncio.ensure_future(job()) for job in beside)]
-        waiter = asyncio.create_task(self._stop.wait(), name="stop")
+    async def run(self, beside: Sequence[Callable[[], Awaitable[None]]] = (), *, wind_up: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Run until `stop`. A bug in the engine or the store ends the daemon: what was committed is safe, the rest starts again from the log.
+
+        `wind_up` is awaited once no more is decided, and before the jobs `beside` are cancelled: what they are amid may come to its end.
+        """
+        tasks: list[asyncio.Future[Any]] = [
+            asyncio.create_task(self._read(), name="reader"),
+            asyncio.create_task(self._inbox(), name="inbox"),
+            asyncio.create_task(self._measure_lag(), name="lag"),
+            asyncio.create_task(self._stop.wait(), name="stop"),
+        ]
+        jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(job()) for job in beside]
         try:
-            done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {waiter}:
+            done, _ = await asyncio.wait([*tasks, *jobs], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
                 task.result()
         finally:
             self._stop.set()
-            for task in [*tasks, waiter]:
-                task.cancel()
-            await asyncio.gather(*tasks, waiter, return_exceptions=True)
+            await _cancel(tasks)
+            if wind_up is not None:
+                await wind_up()
+            await _cancel(jobs)
 
     async def _read(self) -> None:
-        while not self._stop.is_set():
-            feed = self.feed
-            arrivals = feed.arrivals()
+        """Follow the feed, and after each reload the next one. A feed that has ended leaves the daemon up until it is stopped."""
+        while True:
+            following = asyncio.create_task(self._follow(self.feed), name="feed")
+            switched = asyncio.create_task(self._switched.wait(), name="reload")
             try:
-                async for arrival in arrivals:
-                    self.handle(arrival)
-                    if self._reloading or self._stop.is_set():
-                        break
+                await asyncio.wait({following, switched}, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+                    await switched
             finally:
-                with suppress(RuntimeError):
-                    await arrivals.aclose()  # type: ignore[attr-defined]  # every feed is an async generator
-            if not self._reloading:
-                await self._stop.wait()
-            self._reloading = False
+                following.cancel()
+                switched.cancel()
+                await asyncio.gather(following, switched, return_exceptions=True)
+            self._switched.clear()
+
+    async def _follow(self, feed: Feed) -> None:
+        async with aclosing(feed.arrivals()) as arrivals:
+            async for arrival in arrivals:
+                self.handle(arrival)
 
     def handle(self, arrival: Arrival) -> None:
         """Turn one arrival into an event, or into none when it says nothing new."""
@@ -120,7 +142,13 @@ class Daemon:
         while True:
             began = self.clock.monotonic()
             await self.clock.sleep(LAG_SECONDS)
-            self.loop_lag_seconds = max(0.0, self.clock.monotonic() - began - LAG_SECONDS)
+            self._lags.append(max(0.0, self.clock.monotonic() - began - LAG_SECONDS))
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_news(state: State, arrival: Arrival) -> bool:

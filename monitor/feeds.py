@@ -4,14 +4,13 @@ A feed yields arrivals, each stamped with the instant at which it was received; 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
-from monitor.clock import Clock
 from monitor.core.book import Watch
 from monitor.core.text import safe_text
 from monitor.core.units import HOUR
@@ -23,7 +22,10 @@ log = structlog.get_logger("feeds")
 POLL_TIMEOUT_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 5.0
 PERMANENT_RETRY_SECONDS = 900.0
-TICK_SECONDS = 5.0
+# What waits can change without an arrival (an operator's word), and a wall clock can be set: the ticker looks at least this often.
+TICK_SECONDS = 30.0
+LEAST_TICK_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
 REASON_LENGTH = 300
 MOST_WAITING = 1_000
 
@@ -46,7 +48,7 @@ class Feed(Protocol):
         """The clock by which this feed stamps: the wall's when live."""
         ...
 
-    def arrivals(self) -> AsyncIterator[Arrival]:
+    def arrivals(self) -> AsyncGenerator[Arrival, None]:
         """Arrivals in the order in which they were received, until the feed ends or is cancelled."""
         ...
 
@@ -60,24 +62,32 @@ class LiveFeed:
         self._watch = watch
         self._due_at = due_at
         self._queue: asyncio.Queue[Arrival] = asyncio.Queue(MOST_WAITING)
+        self._handled = asyncio.Event()
         self.crashes: dict[str, int] = {}
 
     def now_ms(self) -> int:
         return self._ports.clock.now_ms()
 
-    async def arrivals(self) -> AsyncIterator[Arrival]:
+    async def arrivals(self) -> AsyncGenerator[Arrival, None]:
         tasks = [asyncio.create_task(self._supervise(name), name=f"poll {name}") for name in self._collectors]
         tasks.append(asyncio.create_task(self._tick(), name="tick"))
         try:
             while True:
                 yield await self._queue.get()
+                self._handled.set()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for collector in self._collectors.values():
-                with suppress(SourceError, BadPayload):
-                    await collector.close()
+            await asyncio.gather(*(self._close(name) for name in self._collectors))
+
+    async def _close(self, name: str) -> None:
+        """Let one collector go; one that cannot holds up neither the others nor the stop."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._collectors[name].close()
+        except Exception:
+            log.exception("a collector could not be closed", source=name)
 
     async def _supervise(self, name: str) -> None:
         """Poll for ever. A crash is a bug of ours: it is logged, counted and told, and the poller starts again."""
@@ -85,23 +95,40 @@ class LiveFeed:
         while True:
             try:
                 arrival, pause = await poller.once()
+            except asyncio.CancelledError as cancelled:
+                # We are stopped; unless nobody asked for that, and a library has let its own cancellation out.
+                if _is_being_cancelled():
+                    raise
+                arrival, pause = self._crashed(name, cancelled), poller.back_off(None)
             except Exception as bug:  # noqa: BLE001 - the supervisor is the one place that outlives a bug in a collector
-                self.crashes[name] = self.crashes.get(name, 0) + 1
-                log.exception("a collector crashed", source=name)
-                reason = safe_text(f"a bug in this collector: {type(bug).__name__}", REASON_LENGTH)
-                arrival, pause = Arrival(self.now_ms(), name, failure=reason), poller.back_off(None)
+                arrival, pause = self._crashed(name, bug), poller.back_off(None)
             await self._queue.put(arrival)
             await self._ports.clock.sleep(pause)
+
+    def _crashed(self, name: str, bug: BaseException) -> Arrival:
+        self.crashes[name] = self.crashes.get(name, 0) + 1
+        log.error("a collector crashed", source=name, exc_info=bug)
+        return Arrival(self.now_ms(), name, failure=safe_text(f"a bug in this collector: {type(bug).__name__}", REASON_LENGTH))
 
     async def _tick(self) -> None:
         """A tick when something is due, and one an hour in any case, so that the log shows that someone was there."""
         last = self.now_ms()
         while True:
-            await self._ports.clock.sleep(TICK_SECONDS)
             now, due = self.now_ms(), self._due_at()
-            if (due is not None and due <= now) or now - last >= HOUR:
+            next_at = last + HOUR if due is None else min(due, last + HOUR)
+            if next_at <= now:
                 last = now
                 await self._queue.put(Arrival(now))
+                await self._ports.clock.sleep(LEAST_TICK_SECONDS)
+            else:
+                await self._until_handled(min((next_at - now) / 1000, TICK_SECONDS))
+
+    async def _until_handled(self, seconds: float) -> None:
+        """Wait until an arrival was handled, which can change what is due, or until the time is up."""
+        self._handled.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._handled.wait()
 
 
 class _Poller:
@@ -116,9 +143,11 @@ class _Poller:
         clock = self._ports.clock
         began = clock.monotonic()
         try:
-            async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+            async with asyncio.timeout(POLL_TIMEOUT_SECONDS) as limit:
                 harvest = await self._collector.poll(self._ports, self._watch)
         except TimeoutError:
+            if not limit.expired():
+                raise
             return self._failed(f"no answer within {POLL_TIMEOUT_SECONDS:.0f} s", None)
         except SourceError as error:
             retry = PERMANENT_RETRY_SECONDS if error.permanent else error.retry_after_seconds
@@ -139,3 +168,8 @@ class _Poller:
         ceiling = max(FIRST_RETRY_SECONDS, self._collector.cadence / 1000)
         pause = min(ceiling, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 12)) * self._ports.rng.uniform(0.8, 1.2)
         return max(pause, retry_seconds or 0.0)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

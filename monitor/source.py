@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from monitor.clock import Clock
 from monitor.core.book import Watch
+from monitor.core.door import admit
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload
@@ -78,9 +79,15 @@ class Collector:
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """One line for `check`: what was reached and seen. Raises SourceError or BadPayload with what to do. By default one poll."""
         harvest = await self.poll(ports, watch)
-        if harvest.rejected:
-            raise BadPayload(f"{len(harvest.rejected)} of {len(harvest.rejected) + len(harvest.readings)} rows refused, first: {harvest.rejected[0]}")
+        self.must_be_sound(harvest, ports)
         return f"{len(harvest.readings)} values"
+
+    def must_be_sound(self, harvest: Harvest, ports: Ports) -> None:
+        """Raise BadPayload that counts what the parser or the door refuses: a probe must not call good what a poll would reject."""
+        at_the_door = admit(harvest.readings, source=self.id, received_at=ports.clock.now_ms()).rejections
+        refused = [*harvest.rejected, *(f"{r.metric} of {r.subject}: {r.reason}" for r in at_the_door)]
+        if refused:
+            raise BadPayload(f"{len(refused)} of {len(harvest.rejected) + len(harvest.readings)} rows refused, first: {refused[0]}")
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """Names of the histories that `page` can fetch; stable, since the backfill's bookmarks are kept under them."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -57,6 +57,29 @@ def open_store(config: "Config", *, role: str | None = None) -> "SqliteStore":
     from monitor.store.sqlite import SqliteStore
 
     return SqliteStore(config.store.path, role=role)
+
+
+def view_of(config: "Config") -> dict[str, Any]:
+    """What the HTTP API shows of a store, read beside a running daemon or without one. Raises StoreError."""
+    from monitor.app import build_pipeline
+    from monitor.clock import SystemClock
+    from monitor.commands import wall_ms
+    from monitor.shell import Shell
+
+    store = open_store(config)
+    try:
+        shell = Shell(build_pipeline(store, config, wall_ms), SystemClock())
+        shell.recall()
+        return shell.model()
+    finally:
+        store.close()
+
+
+def section(model: dict[str, Any], name: str) -> dict[str, Any]:
+    """One section of the API, as `/api/v1/NAME` gives it."""
+    from monitor.sinks.openapi import SECTIONS
+
+    return {"at": model["now"]["at"], **{key: model[key] for key in SECTIONS[name] if key in model}}
 
 
 def settings_for(options: Options, config: "Config", store: "SqliteStore") -> "Settings":

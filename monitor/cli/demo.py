@@ -70,4 +70,4 @@ def _config(options: Options, folder: Path, url: str, secret: str, port: int) ->
     file = folder / "hedge-monitor.yaml"
     file.touch(0o600)
     file.write_text(f"{scenario.config_text()}{alerts}store: {{url: '{store}'}}\nserver: {{port: {port}}}\n")
-    return load(file, {}, discover())
+    return load(file, dict(os.environ), discover())

@@ -1,15 +1,12 @@
 """`status`: the book, the triggers with their distance, layers, sources."""
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import click
 import typer
 
-from monitor.cli.common import AsJson, load_config, open_store, options_of, print_json, print_table
-
-if TYPE_CHECKING:
-    from monitor.config import Config
+from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table, view_of
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +21,7 @@ def status(
     """Show what the store knows: book, triggers with distance, layers, sources with age. Works beside a running daemon and without one."""
     config = load_config(options_of(context))
     while True:
-        model = _model(config)
+        model = view_of(config)
         if as_json:
             print_json(model)
         else:
@@ -34,22 +31,6 @@ def status(
         if not watch:
             return
         time.sleep(2)
-
-
-def _model(config: "Config") -> dict[str, Any]:
-    from monitor.app import build_pipeline
-    from monitor.clock import SystemClock
-    from monitor.commands import wall_ms
-    from monitor.shell import Shell
-
-    store = open_store(config)
-    try:
-        pipeline = build_pipeline(store, config, wall_ms)
-        shell = Shell(pipeline, SystemClock())
-        shell.recall()
-        return shell.model()
-    finally:
-        store.close()
 
 
 def _show(model: dict[str, Any]) -> None:

@@ -62,10 +62,11 @@ class Bls(Collector):
 
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """The newest month of each series, and the months for which BLS published no value."""
-        year = int(iso(ports.clock.now_ms())[:4])
+        received_at = ports.clock.now_ms()
+        year = int(iso(received_at)[:4])
         prints, rejected = parse(await self._ask(ports, year - 2, year))
-        if rejected:
-            raise BadPayload(f"{len(rejected)} of {len(rejected) + len(prints)} rows refused, first: {rejected[0]}")
+        levels = [_reading(row, received_at, first_print=False) for row in prints if row.level is not None]
+        self.must_be_sound(Harvest(levels, rejected), ports)
         return "; ".join(_told(series, [row for row in prints if row.series == series]) for series in SERIES)
 
     def streams(self, watch: Watch) -> tuple[str, ...]:

@@ -109,8 +109,7 @@ class DefiLlama(Collector):
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """One poll, told in words."""
         harvest = await self.poll(ports, watch)
-        if harvest.rejected:
-            raise BadPayload(f"{len(harvest.rejected)} refused, first: {harvest.rejected[0]}")
+        self.must_be_sound(harvest, ports)
         newest = {reading.subject: reading.value for reading in harvest.readings if reading.metric == "tvl.usd"}
         return ", ".join([*(f"{subject} {value / 1e9:.2f} bn USD" for subject, value in newest.items()), f"{len(harvest.readings)} values"])
 

@@ -14,10 +14,13 @@ from monitor.core.units import iso
 
 
 def plain(value: object) -> Any:
-    """Dataclasses, mappings and sequences as plain dicts and lists; fields that are None or empty text are left out: absent, never 0."""
+    """Dataclasses, mappings and sequences as plain dicts and lists; None and empty text are left out where they are the default: absent, never 0.
+
+    A field without such a default stays, empty or not: what is written must be readable again.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = ((name, getattr(value, name)) for name in _field_names(type(value)))
-        return {name: plain(item) for name, item in named if item is not None and item != ""}
+        named = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
+        return {name: plain(item) for name, item, default in named if not ((item is None or item == "") and item == default)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | frozenset):
@@ -26,8 +29,8 @@ def plain(value: object) -> Any:
 
 
 @cache
-def _field_names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+def _fields(cls: type) -> tuple[tuple[str, object], ...]:
+    return tuple((field.name, field.default) for field in dataclasses.fields(cls))
 
 
 def dumps(value: object) -> str:
@@ -40,7 +43,9 @@ def digest(value: object) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()
 
 
-TIMES = frozenset({"at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now"})
+TIMES = frozenset(
+    "at known_at since until valid_until episode_since open_since timestamp now wall proposed_at moved_at heard_at started_at".split()
+)
 EXACT_IN_JSON = 2**53
 
 

@@ -12,7 +12,7 @@ SILENCED = "silenced"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert for one channel. Times are wall-clock epoch milliseconds: deliveries live in our time, not in the story's.
+    """One alert for one channel. Times are wall-clock epoch milliseconds: deliveries live in our time, whichever the engine thinks in.
 
     `queued_at` is when it was last put in the queue, `attempts` counts the tries since, `failing_since` is the first of them.
     """

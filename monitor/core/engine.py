@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from monitor.core import layers, notices, operator
-from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
+from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged, LayerMoved
 from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.market import Market
 from monitor.core.rule import Gate, Input, Rule
@@ -89,6 +89,12 @@ class Engine:
         """Record an effect and fold it at once."""
         self.state.fold(effect)
         self._effects.append(effect)
+        if isinstance(effect, LayerMoved) and (layer := self.state.ledger.get(effect.id)) is not None and not layer.live:
+            # An old episode that is uncovered now arms again, and no news will tell.
+            instance = Instance(layer.proposal.rule, layer.proposal.subject)
+            episode = self.state.episodes.get(instance)
+            if episode is not None and self.now >= episode.since + REARM_MS and instance in self.rules:
+                self._dues[instance] = self.now
 
     def alert(self, kind: str, key: Iterable[object], severity: str, summary: str, data: Mapping[str, Any]) -> None:
         """Tell something; the id is made of what it is about, so saying it twice is saying it once."""
@@ -176,14 +182,14 @@ class Engine:
         episode = self.state.episodes.get(instance)
         if episode is None:
             if verdict.state is Truth.FIRED:
-                self._open_episode(rule, instance, verdict)
+                self._open_episode(rule, instance, view, verdict)
             return
         view.wake(episode.since + REARM_MS)
         if verdict.state is Truth.QUIET and self._is_over(rule, instance, view, episode.since):
             self._close_episode(instance, episode.since, "past its exit")
         elif verdict.state is Truth.FIRED and self.now >= episode.since + REARM_MS and self._is_uncovered(rule, instance, verdict, episode.since):
             self._close_episode(instance, episode.since, "14 days of firing and still uncovered: armed again")
-            self._open_episode(rule, instance, verdict)
+            self._open_episode(rule, instance, view, verdict)
 
     def _is_over(self, rule: Rule, instance: Instance, view: View, since: int) -> bool:
         try:
@@ -197,7 +203,8 @@ class Engine:
             return False
         return not any(layer.live for layer in self.state.ledger.of_episode(*instance, since))
 
-    def _open_episode(self, rule: Rule, instance: Instance, verdict: Verdict) -> None:
+    def _open_episode(self, rule: Rule, instance: Instance, view: View, verdict: Verdict) -> None:
+        view.wake(self.now + REARM_MS)
         self.emit(EpisodeOpened(self.now, *instance))
         exposed = [p.id for p in exposed_positions(rule.scope, instance.subject, self.settings, self.market)]
         data = {"rule": instance.rule, "subject": instance.subject, "exposed": exposed, "verdict": verdict}

@@ -166,8 +166,9 @@ def _look_after(engine: "Engine", layer: Layer) -> None:
     proposal = layer.proposal
     instance = Instance(proposal.rule, proposal.subject)
     episode = engine.state.episodes.get(instance)
-    if episode is None or episode.since != proposal.episode_since:
-        engine.emit(LayerMoved(engine.now, layer.id, "expired", "the episode that asked for it is over"))
+    if episode is None or episode.since != proposal.episode_since or instance not in engine.rules:
+        why = "the episode that asked for it is over" if instance in engine.rules else "the rule that asked for it is switched off"
+        engine.emit(LayerMoved(engine.now, layer.id, "expired", why))
         return
     if layer.valid_until is None or engine.now < layer.valid_until:
         return

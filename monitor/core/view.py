@@ -53,6 +53,11 @@ class View:
         self.due: int | None = None
 
     @property
+    def market(self) -> Market:
+        """All that is known; to be read only, and by what keeps no evidence."""
+        return self._market
+
+    @property
     def ledger(self) -> Ledger:
         """The layers so far; to be read only."""
         return self._state.ledger

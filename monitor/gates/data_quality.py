@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from monitor.core.rule import Gate, Ruling, blocks, passes
+from monitor.core.scope import assets_held
 from monitor.core.units import Fraction
 from monitor.core.verdict import Unknown
 from monitor.core.view import PRICES, View
@@ -56,9 +57,9 @@ class DataQuality(Gate):
 
 
 def _assets(view: View, proposal: "Proposal") -> set[str]:
-    """What the position is declared to hold, and what the layer would short; the stablecoin of a top-up asks for no price."""
-    declared = {asset for p in view.settings.positions if p.id == proposal.position for asset in (*p.assets, p.asset, *p.amounts)}
-    return (declared | ({proposal.asset} if proposal.instrument == "short_perp" else set())) - {""}
+    """What the position is made of, and what the layer would short; the stablecoin of a top-up asks for no price."""
+    held = {asset for p in view.settings.positions if p.id == proposal.position for asset in assets_held(p, view.market)}
+    return held | ({proposal.asset} if proposal.instrument == "short_perp" else set())
 
 
 def _fresh(view: View, metric: str, subject: str) -> Mapping[str, float]:

@@ -1,9 +1,12 @@
 """The audit: the journal thought again must give the recorded decisions, byte for byte."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from monitor.core.codec import dumps
 from monitor.core.engine import Engine
+from monitor.core.events import Event
 from monitor.registry import Catalogue
 from monitor.replay.runner import by_log
 from monitor.store.records import write_effect
@@ -19,15 +22,20 @@ class Audit:
 
 
 def audit(store: SqliteStore, say: Callable[[str], object]) -> Audit:
-    """Think the journal again, say each decision as a line, and compare with what the store recorded."""
+    """Think the journal again, say each decision as a line, and compare with what the store recorded.
+
+    The last line said is a digest of the journal, so that a changed input shows even where it changed no decision.
+    """
     recorded = store.recorded_lines()
-    rethought = _rethought(store)
+    journal = _Journal(store.journal())
+    rethought = _rethought(journal)
     count, first_difference = 0, None
     for line in rethought:
         count += 1
         say(line[1])
         if recorded is not None and first_difference is None and next(recorded, None) != line:
             first_difference = line
+    say(dumps({"kind": "summary", "events": journal.count, "journal": journal.digest.hexdigest()}))
     if recorded is None:
         return Audit(True, f"{count} decisions; none are recorded to compare with")
     if first_difference is not None:
@@ -38,7 +46,22 @@ def audit(store: SqliteStore, say: Callable[[str], object]) -> Audit:
     return Audit(True, f"{count} decisions, identical to the record")
 
 
-def _rethought(store: SqliteStore) -> Iterator[tuple[int, str]]:
-    for seq, effects in by_log(Engine(Catalogue()), store.journal()):
+class _Journal:
+    """The journal, counted and digested as it is read."""
+
+    def __init__(self, events: Iterator[tuple[int, Event]]) -> None:
+        self._events = events
+        self.count = 0
+        self.digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[tuple[int, Event]]:
+        for seq, event in self._events:
+            self.count += 1
+            self.digest.update(dumps([seq, event]).encode())
+            yield seq, event
+
+
+def _rethought(journal: _Journal) -> Iterator[tuple[int, str]]:
+    for seq, effects in by_log(Engine(Catalogue()), journal):
         for effect in effects:
             yield seq, write_effect(effect)

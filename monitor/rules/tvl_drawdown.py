@@ -80,7 +80,8 @@ class TvlDrawdown(Rule):
             before = value[start : i + 1]
             base = float(before.max() if self.variant == "high" else before[0])
             falls[i] = value[i] / base - 1 if base > 0 else 0.0
-        return falls
+        # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
+        return np.round(falls, 12)
 
 
 def _with_newer(view: View, subject: str, covered: Window, others: list[str], span_ms: int) -> Window:

@@ -23,8 +23,8 @@ SESSION_SHARE = 0.25
 def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
-    `equity_usd` is what is held; a perp counts in the deltas alone, its margin is not known. It is absent while a position cannot be valued; then
-    `valued_usd` is the sum of the others and `unvalued` names what is missing.
+    `equity_usd` is what is held; a perp counts in the deltas alone, its margin is not known. It is absent while a position cannot be
+    valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
     valued: dict[str, Valuation | Unknown] = {p.id: _value(engine, p) for p in engine.settings.positions}
     positions = [_position(engine, p, valued[p.id]) for p in engine.settings.positions]

@@ -1,13 +1,16 @@
 """The chart's numbers: one price and one TVL on a common hourly grid, for the newest days. A hole in the data is a hole in the line."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from monitor.core.market import Series
 from monitor.core.rule import Scope
 from monitor.core.scope import subjects_of
 from monitor.core.units import DAY, HOUR
+from monitor.core.valuation import value_position
+from monitor.core.verdict import Unknown
 from monitor.core.vocabulary import find_metric
 
 if TYPE_CHECKING:
@@ -25,12 +28,13 @@ class Chart:
 
     def __init__(self, span_ms: int = SPAN_MS, step_ms: int = STEP_MS) -> None:
         self._span_ms, self._step_ms = span_ms, step_ms
+        self._asset = ""
         self._drawn: dict[str, Any] | None = None
         self._of: tuple[object, ...] = ()
 
     def draw(self, engine: "Engine", marks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any] | None:
         """{asset, tvl_subject, at: [ms], price_usd: [..|null], tvl_usd: [..|null], marks}; None while there is nothing to draw."""
-        price, tvl = _price(engine), _tvl(engine)
+        price, tvl = self._price(engine), _tvl(engine)
         of = (engine.now // self._step_ms, price, tvl, len(marks), marks[-1]["at"] if marks else 0)
         if of != self._of or self._drawn is None:
             self._of, self._drawn = of, self._draw(engine, price, tvl, marks)
@@ -52,8 +56,16 @@ class Chart:
             drawn["asset"] = price[1]
         if tvl is not None:
             drawn["tvl_subject"] = tvl[1]
-        drawn["marks"] = [mark for mark in marks if mark["at"] >= grid[0]] if grid else []
-        return drawn if grid else None
+        drawn["marks"] = _marks(marks, grid[0], {drawn.get("asset"), drawn.get("tvl_subject")})
+        return drawn
+
+    def _price(self, engine: "Engine") -> "_Named | None":
+        """The asset with the largest delta, which then stays: a line that changes what it is would tell nothing."""
+        if self._asset not in engine.settings.assets:
+            self._asset = _largest_delta(engine)
+        assets = [self._asset, *engine.settings.assets]
+        named = ((metric, asset, source) for asset in assets for metric in PRICES for source in engine.market.sources(metric, asset))
+        return next(named, None)
 
     def _column(self, engine: "Engine", named: "_Named", start: int, end: int) -> list[float | None]:
         """The value in force at each point of the grid, None where the newest is over 3 of the series' own cadences old."""
@@ -62,7 +74,7 @@ class Chart:
             return []
         row = find_metric(named[0])
         bar_ms = row.bar_ms if row is not None else 0
-        bridged = BRIDGED_CADENCES * max(_cadence(series), self._step_ms)
+        bridged = BRIDGED_CADENCES * max(_cadence(engine, named), self._step_ms)
         column: list[float | None] = []
         for at in range(start, end + 1, self._step_ms):
             place = bisect_right(series.at, at - bar_ms) - 1
@@ -74,12 +86,19 @@ class Chart:
 _Named = tuple[str, str, str]
 
 
-def _price(engine: "Engine") -> _Named | None:
-    for asset in engine.settings.assets:
-        for metric in PRICES:
-            for source in engine.market.sources(metric, asset):
-                return metric, asset, source
-    return None
+def _largest_delta(engine: "Engine") -> str:
+    """Empty while no position can be valued."""
+    net: defaultdict[str, float] = defaultdict(float)
+    for position in engine.settings.positions:
+        with suppress(Unknown):
+            for asset, usd in value_position(engine.view(), position).delta_usd.items():
+                net[asset] += abs(usd) if asset in engine.settings.assets else 0.0
+    return max(sorted(net), key=lambda asset: net[asset], default="")
+
+
+def _marks(marks: Iterable[Mapping[str, Any]], start: int, drawn: set[str | None]) -> list[Mapping[str, Any]]:
+    """Layers, and the episodes of what is drawn. An episode that is open since before the left edge is kept."""
+    return [m for m in marks if (m["at"] >= start or m["mark"] == "fired") and ("subject" not in m or m["subject"] in drawn)]
 
 
 def _tvl(engine: "Engine") -> _Named | None:
@@ -96,8 +115,11 @@ def _length(engine: "Engine", subject: str, source: str) -> int:
     return len(series) if series is not None else 0
 
 
-def _cadence(series: Series) -> int:
-    return int(series.at[-1] - series.at[-2]) if len(series) > 1 else 0
+def _cadence(engine: "Engine", named: _Named) -> int:
+    try:
+        return engine.view().cadence(*named)
+    except Unknown:
+        return 0
 
 
 def _first(column: Sequence[float | None]) -> int:

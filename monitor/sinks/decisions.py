@@ -1,4 +1,4 @@
-"""Decisions in plain words: each effect that a person would want to hear of is one sentence, which opens into its evidence and its gates."""
+"""Decisions in plain words: each effect that a person would want to hear of is one sentence, which opens into its evidence and gates."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ Key = tuple[str, str]
 
 
 class Decisions:
-    """The newest decisions, newest first, and what a chart marks of them. Feed it every effect in order: live ones, and those read back at a start."""
+    """The newest decisions, newest first, and what a chart marks of them.
+
+    Feed it every effect in order: those read back at a start, then the live ones.
+    """
 
     def __init__(self, kept: int = KEPT) -> None:
         self._recent: deque[dict[str, Any]] = deque(maxlen=kept)
@@ -62,7 +65,7 @@ class Decisions:
                 self.alerts_by_type[effect.type] += 1
 
     def _judged(self, judged: Judged) -> None:
-        """Only becoming blind, and seeing again, is news: that a rule fired is told by its episode. The blindness of a start is not news."""
+        """Only becoming blind, and seeing again, is news: its episode tells that a rule fired. The blindness of a start is not news."""
         key, verdict = (judged.rule, judged.subject), judged.verdict
         before = self._verdicts.get(key)
         self._verdicts[key] = verdict
@@ -90,7 +93,8 @@ class Decisions:
     def _held(self, held: Held) -> None:
         asked = held.proposal
         what = describe(asked) if asked.instrument else f"a layer for {asked.position}"
-        self._say(held.at, "refused", "refused", f"Refused, because {held.reason}", id=held.id, what=what, **_asked(held.proposal, held.gates, held.at))
+        sentence = f"Refused a layer for {asked.position}, because {held.reason}"
+        self._say(held.at, "refused", "refused", sentence, id=held.id, what=what, **_asked(asked, held.gates, held.at))
         self._mark(held.at, "refused", f"Refused a layer for {asked.position}")
 
     def _moved(self, moved: LayerMoved) -> None:
@@ -104,14 +108,14 @@ class Decisions:
             sentence = f"Proposed {describe(asked)}, because {moved.reason}"
             self._say(moved.at, "proposed", "proposed", sentence, layer=moved.id, **_asked(asked, moved.gates, moved.at))
         else:
-            by = f", by {moved.by}" if moved.by else ""
-            sentence = f"Layer {moved.id} for {asked.position} is {moved.state}{by}: {moved.reason}"
+            sentence = f"{_layer(asked)} is {moved.state}{_by(moved)}"
             self._say(moved.at, moved.state, "info", sentence, layer=moved.id, position=asked.position, tier=asked.tier)
         self._mark(moved.at, moved.state, f"Layer for {asked.position} {moved.state}", layer=moved.id)
 
     def _source(self, moved: SourceMoved) -> None:
         state = "is heard again" if moved.up else f"is down: {moved.reason}"
-        self._say(moved.at, "source", "good" if moved.up else "unknown", f"Source {moved.source} {state}", source=moved.source, since=moved.since)
+        tone = "good" if moved.up else "unknown"
+        self._say(moved.at, "source", tone, f"Source {moved.source} {state}", source=moved.source, since=moved.since)
 
     def _say(self, at: int, kind: str, tone: str, sentence: str, **about: object) -> None:
         self._said += 1
@@ -119,6 +123,18 @@ class Decisions:
 
     def _mark(self, at: int, mark: str, label: str, **about: object) -> None:
         self._marks.append({"at": at, "mark": mark, "label": label, **about})
+
+
+def _layer(asked: Proposal) -> str:
+    name = {"short_perp": "short perp", "top_up": "collateral top-up"}.get(asked.instrument, "layer")
+    return f"The {name} in {asked.asset} for {asked.position}"
+
+
+def _by(moved: LayerMoved) -> str:
+    """Who, and what they said unless it is only that they did it."""
+    if not moved.by:
+        return f": {moved.reason}"
+    return f", by {moved.by}" + ("" if moved.reason.endswith(f"by {moved.by}") else f": {moved.reason}")
 
 
 def _grounds(verdict: Verdict, now: int) -> dict[str, Any]:

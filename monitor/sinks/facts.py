@@ -33,7 +33,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class AlertFact:
-    """One alert with what became of it: `delivery` is `pending`, `delivered`, `failing`, `silenced` or `none` (no channel). Times are epoch ms."""
+    """An alert and what became of it: `delivery` is `pending`, `delivered`, `failing`, `silenced` or `none` (no channel); `at` in ms."""
 
     id: str
     at: int
@@ -59,7 +59,7 @@ class Story:
 class ShellFacts:
     """One moment of the shell. What is None or empty was not measured, and does not appear.
 
-    `clock_ms` is the engine's clock at this instant (the wall's when live, the story's in a demo): ages grow by it even when no event comes.
+    `clock_ms` is the engine's clock at this instant (the wall's when live, the story's in a demo): by it ages grow when no event comes.
     `deliveries` counts by (channel, outcome), `alerts_by_type` since the start; `collect_seconds` is the last pass of each source.
     `decisions` and `chart` come from `Decisions.recent` and `Chart.draw`.
     """

@@ -16,7 +16,8 @@ MIN_TOKEN_CHARACTERS = 16
 METHODS = ("GET", "HEAD")
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'"
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
+        "require-trusted-types-for 'script'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -42,7 +43,7 @@ def is_loopback(host: str) -> bool:
 def must_be_safe(host: str, token: str | None) -> None:
     """Raise ConfigError for a listening address that others can reach without a token, and for a token that can be guessed."""
     if token is not None and len(token) < MIN_TOKEN_CHARACTERS:
-        raise ConfigError(f"server.token is too short: use at least {MIN_TOKEN_CHARACTERS} characters, such as those of `openssl rand -hex 32`")
+        raise ConfigError(f"server.token is too short: {MIN_TOKEN_CHARACTERS} characters at least, such as those of `openssl rand -hex 32`")
     if token is None and not is_loopback(host):
         raise ConfigError(f"server.host {host} can be reached from other machines: set server.token, or listen on 127.0.0.1")
 

@@ -37,8 +37,8 @@ KEPT_SECONDS = 0.25
 class Face:
     """Serves a snapshot of the view model and the metrics.
 
-    `snapshot` gives the view model, `metrics` the Prometheus text. `alive` gives "" while the daemon is deciding, else what is wrong. `token` is asked
-    of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy on this machine may ask.
+    `snapshot` gives the view model, `metrics` the Prometheus text. `alive` gives "" while the daemon is deciding, else what is wrong.
+    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy on this machine may ask.
     """
 
     def __init__(
@@ -64,7 +64,10 @@ class Face:
         self._streams.publish()
 
     async def start(self, host: str, port: int, *, next_free: bool = False) -> int:
-        """Listen; returns the port. Raises ConfigError off loopback without a token, and for a port that is taken (`next_free` tries the next ones)."""
+        """Listen; returns the port. With `next_free` a port that is taken is passed over.
+
+        Raises ConfigError off loopback without a token, and for a port that cannot be had.
+        """
         must_be_safe(host, self._token)
         runner = web.AppRunner(
             self.app(host),

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 TIERS = {"short": "0 to 7 days", "intermediate": "15 to 45 days", "structural": "60 days and more"}
 SHOWN = 200
-_ORDER = ("proposed", "approved", "active", "closing")
 
 
 def layers_view(engine: "Engine") -> list[dict[str, Any]]:
@@ -52,15 +51,15 @@ def held_view(engine: "Engine") -> list[dict[str, Any]]:
     ]
 
 
-def ladder_view(
-    engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]
-) -> list[dict[str, Any]]:
+def ladder_view(engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per tier: notional by state and cost of what lives in it. No tier takes more than half of a day's additions."""
     return [_tier(tier, horizon, [x for x in layers if x["tier"] == tier and x["live"]], held, book) for tier, horizon in TIERS.items()]
 
 
 def _tier(tier: str, horizon: str, live: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> dict[str, Any]:
-    by_state = {state: sum(x["notional_usd"] for x in live if x["state"] == state) for state in _ORDER if any(x["state"] == state for x in live)}
+    by_state: dict[str, float] = {}
+    for layer in live:
+        by_state[layer["state"]] = by_state.get(layer["state"], 0.0) + layer["notional_usd"]
     session = book.get("session")
     return {
         "tier": tier,

@@ -53,7 +53,8 @@ class Exposition(Collector):
             left -= self._fill(counter, labels, list(rows(model)), left)
             yield from _unless_empty(counter)
         yield from _histogram(model)
-        yield CounterMetricFamily(PREFIX + DROPPED, "series left out of scrapes: too many, or the same name twice", value=self._dropped)
+        help_text = "series left out of scrapes: too many, or the same name twice"
+        yield CounterMetricFamily(PREFIX + DROPPED, help_text, value=self._dropped)
 
     def _fill(self, family: GaugeMetricFamily | CounterMetricFamily, labels: tuple[str, ...], rows: list[Row], left: int) -> int:
         """Add the rows that there is room for; two labels that look the same once printable are one series, and the first one stays."""
@@ -172,7 +173,9 @@ GAUGES: Table = {
     "build_info": ("1, labelled with the program's version and the hash of the rule set in force", ("version", "rule_set"), _build),
     "price_usd": ("price that decides: a median of sources, or a mean over 30 minutes", ("asset",), _market("prices", "usd", "asset")),
     "funding_annualised_ratio": (
-        "newest settled funding a year; positive: longs pay shorts", ("venue", "asset"), _market("funding", "annualised_ratio", "venue", "asset"),
+        "newest settled funding a year; positive: longs pay shorts",
+        ("venue", "asset"),
+        _market("funding", "annualised_ratio", "venue", "asset"),
     ),
     "tvl_usd": ("total value locked", ("subject",), _market("tvl", "usd", "subject")),
     "tvl_change_48h_ratio": ("change of TVL against 48 h ago", ("subject",), _market("tvl", "change_48h_ratio", "subject")),

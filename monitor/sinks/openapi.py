@@ -24,200 +24,317 @@ SUMMARIES = {
     "decisions": "The newest decisions as sentences, newest first, each with its evidence",
 }
 
+# An indented line is `field: type -- description`; `field?` may be absent. A type is a word of WORDS, the name of an object, `[list of]`,
+# `{map of}` or the words it can be, `a|b`. `+Name` takes in that object's fields.
+OBJECTS = """
+Judged
+  verdict: FIRED|QUIET|UNKNOWN|NOT_CONFIGURED
+  value?: number
+  threshold?: number
+  distance?: number -- (value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired
+  unit?: text
+  reason?: text
+Condition
+  +Judged
+  name: text
+Evidence
+  metric: text
+  subject: text
+  source: text
+  at: time -- when it was true
+  known_at: time -- when anyone could have known it
+  value: number|exact -- chain integers beyond 2^53 as decimal text
+  unit?: text
+  age_seconds: number
+  block_hash?: text
+Gate
+  gate: text
+  outcome: pass|halve|cut|block|not_built
+  verdict: FIRED|QUIET|UNKNOWN|NOT_CONFIGURED
+  reason?: text
+  factor?: number
+  limit_usd?: usd
+Grounds
+  conditions?: [Condition]
+  evidence?: [Evidence]
+Asked
+  +Grounds
+  position?: text
+  rule?: text
+  subject?: text
+  tier?: short|intermediate|structural
+  action?: text
+  instrument?: text
+  asset?: text
+  binding?: text -- the cap that cut the size
+  notional_usd?: usd -- what it protects
+  capital_usd?: usd -- what it ties up
+  cost_usd?: usd
+  cost_source?: text -- how the cost was reckoned
+  horizon_days?: number
+  position_value_usd?: usd
+Story
+  from_ms: time
+  to_ms: time
+  speed: number -- seconds of the story in one of ours
+  done: number -- share of the story told
+  title?: text
+Now
+  at: time -- the engine's clock
+  wall: time
+  started_at: time
+  version: text
+  rule_set: text -- hash of everything that can change a decision
+  notice?: text
+  story?: Story
+Sight
+  state: clear|partly|blind|starting
+  sentence: text
+  sources_up: integer
+  sources: integer
+  blind: [text] -- rule/subject of what cannot be judged
+Source
+  id: text
+  state: up|late|failing|down|waiting
+  up: flag
+  configured: flag
+  required: flag
+  heard_at?: time
+  age_seconds?: number
+  cadence_seconds?: number
+  rejected?: integer
+  failing_since?: time
+  reason?: text
+  brings?: integer -- series it was set up to bring
+Alert
+  id: text
+  at: time
+  type: text
+  severity: info|warning|critical
+  summary: text
+  delivery: pending|delivered|failing|silenced|none
+  attempts: integer
+  channel?: text
+Deliveries
+  channel: text
+  outcome: text
+  count: integer
+Durations
+  buckets: [any] -- pairs of upper bound and number of durations up to it
+  sum: number
+Health
+  uptime_seconds: number
+  loop_lag_seconds?: number
+  outbox_pending?: integer
+  outbox_oldest_seconds?: number
+  deliveries: [Deliveries]
+  alerts_total: integer
+  alerts_by_type: {integer}
+  collect_seconds: {number}
+  decision_seconds?: Durations
+Session
+  cap_usd: usd
+  used_usd: usd
+  left_usd: usd
+  left_ratio: number
+Book
+  positions: integer
+  mode: steward|promoter
+  objective: drawdown|il
+  rule_set: text
+  equity_usd?: usd -- what is held, perps left out; absent while a position cannot be valued
+  valued_usd?: usd -- then, the sum of those that can
+  unvalued?: [text]
+  net_delta_usd?: {usd} -- by asset, over positions and layers in force
+  protected_ratio?: number -- notional of the layers in force over the book's long delta, at today's prices
+  capital_usd?: usd
+  session?: Session
+HeldLayer
+  id: text
+  state: text
+  tier: text
+  what: text
+Position
+  id: text
+  kind: text
+  chain?: text
+  layers: [HeldLayer]
+  unknown?: text -- why it cannot be valued
+  value_usd?: usd -- of a perp its notional
+  amounts?: {number}
+  delta_usd?: {usd}
+  amount0?: exact
+  amount1?: exact
+  fees0?: exact
+  fees1?: exact
+  liquidity?: exact
+  block_hash?: text
+Price
+  asset: text
+  usd: usd
+Funding
+  venue: text
+  asset: text
+  annualised_ratio: number -- positive: longs pay shorts
+Tvl
+  subject: text
+  usd: usd
+  change_48h_ratio?: number
+Markets
+  prices: [Price]
+  funding: [Funding]
+  tvl: [Tvl]
+Episode
+  open_since: time
+Trigger
+  +Judged
+  +Grounds
+  rule: text
+  subject: text
+  title: text
+  class: safety|evidence|signal
+  groups: [text] -- T technical, F fundamental, O on-chain
+  proposes: flag -- whether it asks for a layer when it fires
+  exposed: [text] -- positions
+  episode?: Episode
+Layer
+  +Asked
+  id: text
+  state: proposed|approved|active|closing|closed|rejected|expired|retracted
+  live: flag
+  what: text
+  reason?: text
+  by?: text
+  proposed_at: time
+  moved_at: time
+  valid_until?: time
+  gates: [Gate]
+Held
+  +Asked
+  id: text
+  at: time
+  reason: text
+  gates: [Gate]
+Tier
+  tier: short|intermediate|structural
+  horizon: text
+  notional_usd: {usd} -- by state
+  layers: [text]
+  held: [text]
+  cost_usd?: usd
+  capital_usd?: usd
+  left_usd?: usd -- capital that new layers of this tier may still tie up today
+GateInForce
+  id: text
+  title: text
+  blocked: integer -- proposals held now that it blocks
+Decision
+  +Asked
+  number: integer
+  at: time
+  kind: text
+  tone: fired|refused|proposed|unknown|good|info
+  sentence: text
+  id?: text
+  layer?: text
+  what?: text
+  since?: time
+  source?: text
+  gates?: [Gate]
+Alive
+  status: ok|failing
+  reason?: text
+Ready
+  status: ready|waiting
+  waiting_for?: [text]
+Problem
+  status: integer
+  message: text
+Error
+  error: Problem
+"""
+SECTION_TYPES = {
+    "headline": "text", "now": "Now", "sight": "Sight", "book": "Book", "markets": "Markets", "health": "Health", "positions": "[Position]",
+    "triggers": "[Trigger]", "layers": "[Layer]", "held": "[Held]", "ladder": "[Tier]", "gates": "[GateInForce]", "alerts": "[Alert]",
+    "sources": "[Source]", "decisions": "[Decision]",
+}  # fmt: skip
+WORDS: dict[str, Schema] = {
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "integer": {"type": "integer"},
+    "flag": {"type": "boolean"},
+    "any": {},
+    "time": {"type": "integer", "description": "epoch milliseconds, UTC"},
+    "usd": {"type": "number", "description": "US dollars"},
+    "exact": {"type": "string", "pattern": "^-?[0-9]+$", "description": "chain integer as decimal text"},
+}
 
-def _text(description: str = "", *choices: str) -> Schema:
-    schema: Schema = {"type": "string"}
+
+def _type(spelt: str) -> Schema:
+    if spelt in WORDS:
+        return dict(WORDS[spelt])
+    if spelt.startswith("["):
+        return {"type": "array", "items": _type(spelt[1:-1])}
+    if spelt.startswith("{"):
+        return {"type": "object", "additionalProperties": _type(spelt[1:-1])}
+    if "|" in spelt:
+        choices = spelt.split("|")
+        return {"anyOf": [_type(one) for one in choices]} if choices[0] in WORDS else {"type": "string", "enum": choices}
+    return {"$ref": f"#/components/schemas/{spelt}"}
+
+
+def _field(line: str) -> tuple[str, bool, Schema]:
+    """Name, whether it is always there, and schema of one line."""
+    declared, _, description = line.partition(" -- ")
+    name, _, spelt = declared.partition(": ")
+    schema = _type(spelt.strip())
     if description:
         schema["description"] = description
-    if choices:
-        schema["enum"] = list(choices)
-    return schema
+    return name.rstrip("?"), not name.endswith("?"), schema
 
 
-def _number(description: str = "") -> Schema:
-    return {"type": "number", "description": description} if description else {"type": "number"}
-
-
-def _integer(description: str = "") -> Schema:
-    return {"type": "integer", "description": description} if description else {"type": "integer"}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _map(values: Schema, description: str = "") -> Schema:
-    return {"type": "object", "additionalProperties": values, **({"description": description} if description else {})}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(required: str, **properties: Schema) -> Schema:
-    """An object of these properties and no others; `required` names those that are always there."""
-    return {"type": "object", "required": required.split(), "additionalProperties": False, "properties": properties}
-
-
-TIME = _integer("epoch milliseconds, UTC")
-USD = _number("US dollars")
-FLAG: Schema = {"type": "boolean"}
-VERDICT = _text("", "FIRED", "QUIET", "UNKNOWN", "NOT_CONFIGURED")
-DISTANCE = _number("(value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired")
-JUDGED = {"verdict": VERDICT, "value": _number(), "threshold": _number(), "distance": DISTANCE, "unit": _text(), "reason": _text()}
-EVIDENCED = {"conditions": _list(_ref("Condition")), "evidence": _list(_ref("Evidence"))}
-ASKED = {
-    "position": _text(), "rule": _text(), "subject": _text(), "tier": _text("", "short", "intermediate", "structural"), "action": _text(),
-    "instrument": _text(), "asset": _text(), "binding": _text("the cap that cut the size"), "notional_usd": USD, "capital_usd": USD, "cost_usd": USD,
-    "cost_source": _text("how the cost was reckoned"), "horizon_days": _number(), "position_value_usd": USD,
-}  # fmt: skip
-STATES = _text("", "proposed", "approved", "active", "closing", "closed", "rejected", "expired", "retracted")
-EXACT = _text("chain integer as decimal text")
-
-
-def _shared() -> dict[str, Schema]:
-    return {
-        "Condition": _object("name verdict", name=_text(), **JUDGED),
-        "Evidence": _object(
-            "metric subject source at known_at value age_seconds",
-            metric=_text(), subject=_text(), source=_text(), at=TIME, known_at=TIME, unit=_text(), age_seconds=_number(), block_hash=_text(),
-            value={"anyOf": [_number(), EXACT]},
-        ),
-        "Gate": _object(
-            "gate outcome verdict",
-            gate=_text(), outcome=_text("", "pass", "halve", "cut", "block", "not_built"), verdict=VERDICT, reason=_text(), factor=_number(), limit_usd=USD,
-        ),
-        "Error": _object("error", error=_object("status message", status=_integer(), message=_text())),
-    }  # fmt: skip
-
-
-def _seen() -> dict[str, Schema]:
-    story = _object("from_ms to_ms speed done", from_ms=TIME, to_ms=TIME, speed=_number(), done=_number("share of the story told"), title=_text())
-    return {
-        "Now": _object(
-            "at wall started_at version rule_set",
-            at=TIME, wall=TIME, started_at=TIME, version=_text(), rule_set=_text(), notice=_text(), story=story,
-        ),
-        "Sight": _object(
-            "state sentence sources_up sources blind",
-            state=_text("", "clear", "partly", "blind", "starting"), sentence=_text(), sources_up=_integer(), sources=_integer(), blind=_list(_text()),
-        ),
-        "Source": _object(
-            "id state up configured required",
-            id=_text(), state=_text("", "up", "late", "failing", "down", "waiting"), up=FLAG, configured=FLAG, required=FLAG, heard_at=TIME,
-            age_seconds=_number(), cadence_seconds=_number(), rejected=_integer(), failing_since=TIME, reason=_text(), brings=_integer("series it brings"),
-        ),
-        "Alert": _object(
-            "id at type severity summary delivery attempts",
-            id=_text(), at=TIME, type=_text(), severity=_text("", "info", "warning", "critical"), summary=_text(),
-            delivery=_text("", "pending", "delivered", "failing", "silenced", "none"), attempts=_integer(), channel=_text(),
-        ),
-        "Health": _object(
-            "uptime_seconds alerts_total alerts_by_type deliveries collect_seconds",
-            uptime_seconds=_number(), loop_lag_seconds=_number(), outbox_pending=_integer(), outbox_oldest_seconds=_number(), alerts_total=_integer(),
-            alerts_by_type=_map(_integer()), collect_seconds=_map(_number()),
-            deliveries=_list(_object("channel outcome count", channel=_text(), outcome=_text(), count=_integer())),
-            decision_seconds=_object("buckets sum", buckets=_list(_list({"anyOf": [_text(), _integer()]})), sum=_number()),
-        ),
-    }  # fmt: skip
-
-
-def _risk() -> dict[str, Schema]:
-    session = _object("cap_usd used_usd left_usd left_ratio", cap_usd=USD, used_usd=USD, left_usd=USD, left_ratio=_number())
-    layer = _object("id state tier what", id=_text(), state=STATES, tier=_text(), what=_text())
-    exact = {name: EXACT for name in ("amount0", "amount1", "fees0", "fees1", "liquidity")}
-    return {
-        "Book": _object(
-            "positions mode objective rule_set",
-            positions=_integer(), mode=_text(), objective=_text(), rule_set=_text(), equity_usd=USD, valued_usd=USD, unvalued=_list(_text()),
-            net_delta_usd=_map(USD, "by asset, over positions and layers in force"), capital_usd=USD, session=session,
-            protected_ratio=_number("notional of the layers in force over the book's long delta, at today's prices"),
-        ),
-        "Position": _object(
-            "id kind layers",
-            id=_text(), kind=_text(), chain=_text(), value_usd=USD, amounts=_map(_number()), delta_usd=_map(USD), block_hash=_text(),
-            layers=_list(layer), unknown=_text("why it cannot be valued"), **exact,
-        ),
-        "Markets": _object(
-            "prices funding tvl",
-            prices=_list(_object("asset usd", asset=_text(), usd=USD)),
-            funding=_list(_object("venue asset annualised_ratio", venue=_text(), asset=_text(), annualised_ratio=_number())),
-            tvl=_list(_object("subject usd", subject=_text(), usd=USD, change_48h_ratio=_number())),
-        ),
-    }  # fmt: skip
-
-
-def _thought() -> dict[str, Schema]:
-    episode = _object("open_since", open_since=TIME)
-    return {
-        "Trigger": _object(
-            "rule subject title class groups proposes exposed verdict conditions evidence",
-            rule=_text(), subject=_text(), title=_text(), groups=_list(_text("", "T", "F", "O")), proposes=FLAG, exposed=_list(_text()), episode=episode,
-            **{"class": _text("", "safety", "evidence", "signal")}, **JUDGED, **EVIDENCED,
-        ),
-        "Layer": _object(
-            "id state live what conditions evidence gates",
-            id=_text(), state=STATES, live=FLAG, what=_text(), reason=_text(), by=_text(), proposed_at=TIME, moved_at=TIME, valid_until=TIME,
-            gates=_list(_ref("Gate")), **ASKED, **EVIDENCED,
-        ),
-        "Held": _object("id at reason gates", id=_text(), at=TIME, reason=_text(), gates=_list(_ref("Gate")), **ASKED, **EVIDENCED),
-        "Tier": _object(
-            "tier horizon notional_usd layers held",
-            tier=_text(), horizon=_text(), notional_usd=_map(USD, "by state"), layers=_list(_text()), held=_list(_text()), cost_usd=USD, capital_usd=USD,
-            left_usd=_number("capital that new layers of this tier may still tie up today"),
-        ),
-        "GateInForce": _object("id title blocked", id=_text(), title=_text(), blocked=_integer("proposals held now that it blocks")),
-        "Decision": _object(
-            "number at kind tone sentence",
-            number=_integer(), at=TIME, kind=_text(), tone=_text("", "fired", "refused", "proposed", "unknown", "good", "info"), sentence=_text(),
-            id=_text(), layer=_text(), what=_text(), since=TIME, source=_text(), gates=_list(_ref("Gate")), **ASKED, **EVIDENCED,
-        ),
-    }  # fmt: skip
-
-
-_OF_KEY: dict[str, Schema] = {
-    "headline": _text("the whole state in one sentence"),
-    "now": _ref("Now"),
-    "sight": _ref("Sight"),
-    "book": _ref("Book"),
-    "markets": _ref("Markets"),
-    "health": _ref("Health"),
-    "positions": _list(_ref("Position")),
-    "triggers": _list(_ref("Trigger")),
-    "layers": _list(_ref("Layer")),
-    "held": _list(_ref("Held")),
-    "ladder": _list(_ref("Tier")),
-    "gates": _list(_ref("GateInForce")),
-    "alerts": _list(_ref("Alert")),
-    "sources": _list(_ref("Source")),
-    "decisions": _list(_ref("Decision")),
-}
+def _schemas() -> dict[str, Schema]:
+    schemas: dict[str, Schema] = {}
+    current: Schema = {}
+    for line in OBJECTS.strip().splitlines():
+        if not line.startswith(" "):
+            current = schemas[line] = {"type": "object", "required": [], "additionalProperties": False, "properties": {}}
+        elif line.strip().startswith("+"):
+            taken = schemas[line.strip()[1:]]
+            current["properties"] |= taken["properties"]
+            current["required"] += taken["required"]
+        else:
+            name, always, schema = _field(line.strip())
+            current["properties"][name] = schema
+            current["required"] += [name] if always else []
+    return schemas
 
 
 def _answer(description: str, schema: Schema, kind: str = "application/json") -> Schema:
     return {"description": description, "content": {kind: {"schema": schema}}}
 
 
-def _get(summary: str, schema: Schema, kind: str = "application/json", **others: Schema) -> Schema:
-    refused = _answer("a bearer token is needed", _ref("Error"))
-    return {"get": {"summary": summary, "responses": {"200": _answer(summary, schema, kind), "401": refused, **others}}}
+def _get(summary: str, schema: Schema, kind: str = "application/json", unavailable: Schema | None = None) -> Schema:
+    answers = {"200": _answer(summary, schema, kind), "401": _answer("a bearer token is needed", _type("Error"))}
+    if unavailable is not None:
+        answers["503"] = _answer("not now", unavailable)
+    return {"get": {"summary": summary, "responses": answers}}
+
+
+def _section(keys: tuple[str, ...]) -> Schema:
+    properties = {"at": _type("time"), **{key: _type(SECTION_TYPES[key]) for key in keys}}
+    return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
 
 
 def _paths() -> dict[str, Schema]:
-    paths = {
-        f"/api/v1/{name}": _get(SUMMARIES[name], _object(f"at {' '.join(keys)}", at=TIME, **{key: _OF_KEY[key] for key in keys}))
-        for name, keys in SECTIONS.items()
-    }
-    health = _object("status", status=_text("", "ok", "failing"), reason=_text())
-    ready = _object("status", status=_text("", "ready", "waiting"), waiting_for=_list(_text()))
     stream = "Server-sent events `update`: an object with the sections of the view model that changed; the first one has them all"
     return {
-        **paths,
-        "/api/v1/events": _get(stream, _text(), "text/event-stream", **{"503": _answer("too many streams", _ref("Error"))}),
+        **{f"/api/v1/{name}": _get(SUMMARIES[name], _section(keys)) for name, keys in SECTIONS.items()},
+        "/api/v1/events": _get(stream, _type("text"), "text/event-stream", _type("Error")),
         "/api/v1/openapi.json": _get("This document", {"type": "object"}),
-        "/healthz": _get("Alive and deciding", health, **{"503": _answer("not deciding", health)}),
-        "/readyz": _get("All required sources were seen", ready, **{"503": _answer("some were not", ready)}),
-        "/metrics": _get("Prometheus exposition", _text(), "text/plain"),
+        "/healthz": _get("Alive and deciding", _type("Alive"), unavailable=_type("Alive")),
+        "/readyz": _get("All required sources were seen", _type("Ready"), unavailable=_type("Ready")),
+        "/metrics": _get("Prometheus exposition", _type("text"), "text/plain"),
     }
 
 
@@ -225,16 +342,12 @@ def _paths() -> dict[str, Schema]:
 def document(version: str) -> Schema:
     """The OpenAPI document of this program's version."""
     security: Schema = {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
+    description = "Reads only. Times are epoch milliseconds, ages seconds, shares fractions. What was not computed is absent, never 0."
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "hedge-monitor",
-            "version": version,
-            "description": "Reads only. Times are epoch milliseconds, ages seconds, shares fractions. What was not computed is absent, never 0.",
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
+        "info": {"title": "hedge-monitor", "version": version, "description": description, "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}, {"basic": []}],
         "paths": _paths(),
-        "components": {"schemas": {**_shared(), **_seen(), **_risk(), **_thought()}, "securitySchemes": security},
+        "components": {"schemas": _schemas(), "securitySchemes": security},
     }

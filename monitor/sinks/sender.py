@@ -66,14 +66,14 @@ class Sender:
         self._rng = rng
         self._on_failing = on_failing
         self._wakes = {name: asyncio.Event() for name in channels}
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._halt = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._told: set[str] = set()
 
     async def run(self) -> None:
         """Send until stopped. An error in here is a bug or a broken store: it ends every channel and is raised."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._halt.clear()
             self._report_lost_channels()
             async with asyncio.TaskGroup() as group:
@@ -94,7 +94,7 @@ class Sender:
 
     async def stop(self, grace_seconds: float) -> None:
         """Let each delivery in flight end; one that does not within the grace goes on waiting, and is sent again by the next run."""
-        self._stopping = True
+        self._stopping.set()
         self._halt.set()
         self.wake()
         if self._workers:
@@ -169,7 +169,7 @@ class Sender:
             self._on_failing(Failing(row.channel, row.id, row.type, detail, given_up))
 
     async def _mark(self, row: Delivery, answer: Answer, status: str, next_at: int = 0) -> None:
-        """Write what became of it. While that cannot be written (a full disk, say) nothing else is sent here, or it would be sent for ever."""
+        """Write what became of it. While that cannot be written (a full disk, say), nothing else is sent: it would be sent for ever."""
         attempt = self._attempt(row, answer)
         while True:
             try:

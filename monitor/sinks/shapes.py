@@ -8,6 +8,12 @@ from monitor.core.verdict import Condition, Evidence, Verdict
 from monitor.core.vocabulary import find_metric
 
 LARGEST_EXACT_FLOAT = 2**53
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def counted(count: int, noun: str) -> str:
+    """`three triggers`, `one trigger`, `12 triggers`."""
+    return f"{WORDS[count] if count < len(WORDS) else count} {noun}{'' if count == 1 else 's'}"
 
 
 def present(**fields: object) -> dict[str, Any]:

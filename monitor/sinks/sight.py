@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.verdict import State as Truth
-from monitor.sinks.shapes import present
+from monitor.sinks.shapes import counted, present
 
 if TYPE_CHECKING:
     from monitor.core.engine import Engine
@@ -77,16 +77,15 @@ def _judged(triggers: list[dict[str, Any]]) -> int:
 
 
 def _clear(count: int) -> str:
-    if count == 0:
-        return "Every trigger can be judged."
-    return f"All {count} sources are heard and every trigger can be judged." if count > 1 else "Its source is heard and every trigger can be judged."
+    heard = {0: "", 1: "its source is heard, "}.get(count, f"all {counted(count, 'source')} are heard, ")
+    return f"It sees clearly: {heard}every trigger can be judged."
 
 
 def _impaired(silent: list[str], blind: list[str]) -> str:
     parts = []
     if silent:
-        parts.append(f"{', '.join(silent)} {'is' if len(silent) == 1 else 'are'} not heard")
+        named = ", ".join(silent) if len(silent) < 4 else f"{len(silent)} sources"
+        parts.append(f"{named} {'is' if len(silent) == 1 else 'are'} silent")
     if blind:
-        parts.append("one trigger cannot be judged" if len(blind) == 1 else f"{len(blind)} triggers cannot be judged")
-    sentence = " and ".join(parts) + "."
-    return sentence if silent else sentence.capitalize()
+        parts.append(f"{counted(len(blind), 'trigger')} cannot be judged")
+    return f"It is partly blind: {', '.join(parts)}."

@@ -16,7 +16,7 @@ from monitor.sinks.book_view import book_view
 from monitor.sinks.facts import AlertFact, ShellFacts
 from monitor.sinks.layers_view import held_view, ladder_view, layers_view
 from monitor.sinks.markets_view import markets_view
-from monitor.sinks.shapes import present
+from monitor.sinks.shapes import counted, present
 from monitor.sinks.sight import sight_view, sources_view
 
 if TYPE_CHECKING:
@@ -69,9 +69,14 @@ def now_view(engine: "Engine", facts: ShellFacts, now: int) -> dict[str, Any]:
 
 
 def triggers_view(engine: "Engine", now: int) -> list[dict[str, Any]]:
-    """Every rule about every subject: fired first, then what cannot be judged, then the nearest to firing."""
+    """Every rule about every subject: what fired (those that ask for a layer before those that vote), then the blind, then the nearest."""
     rows = [_trigger(engine, instance, rule, now) for instance, rule in engine.rules.items()]
-    return sorted(rows, key=lambda t: (STATES.index(t["verdict"]), -t.get("distance", float("-inf")), t["rule"], t["subject"]))
+    return sorted(rows, key=_rank)
+
+
+def _rank(trigger: Mapping[str, Any]) -> tuple[Any, ...]:
+    only_votes = trigger["verdict"] == Truth.FIRED and not trigger["proposes"]
+    return STATES.index(trigger["verdict"]), only_votes, -trigger.get("distance", float("-inf")), trigger["rule"], trigger["subject"]
 
 
 def _trigger(engine: "Engine", instance: Instance, rule: Rule, now: int) -> dict[str, Any]:
@@ -120,19 +125,15 @@ def headline(model: Mapping[str, Any]) -> str:
     fired = [t for t in model["triggers"] if t["verdict"] == Truth.FIRED]
     proposed = [one for one in model["layers"] if one["state"] == "proposed"]
     running = [one for one in model["layers"] if one["state"] in {"approved", "active", "closing"}]
-    parts = [f"{_counted(len(fired), 'trigger')} fired" if fired else "Nothing has fired"]
+    parts = [f"{counted(len(fired), 'trigger')} fired" if fired else "nothing has fired"]
     if proposed:
-        parts.append(f"{_counted(len(proposed), 'layer')} waiting for your word")
+        parts.append(f"{counted(len(proposed), 'layer')} waiting for your word")
     if running:
-        parts.append(f"{_counted(len(running), 'layer')} in force")
+        parts.append(f"{counted(len(running), 'layer')} in force")
     if not proposed and fired and model["held"]:
-        parts.append(f"{_counted(len(model['held']), 'layer')} refused for now")
-    return f"{', '.join(part if i == 0 else part[0].lower() + part[1:] for i, part in enumerate(parts))}. {model['sight']['sentence']}"
-
-
-def _counted(count: int, noun: str) -> str:
-    word = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")[count] if count < 10 else str(count)
-    return f"{word} {noun}{'' if count == 1 else 's'}"
+        parts.append(f"{counted(len(model['held']), 'layer')} refused for now")
+    said = ", ".join(parts)
+    return f"{said[0].upper()}{said[1:]}. {model['sight']['sentence']}"
 
 
 def _alert(one: AlertFact) -> dict[str, Any]:

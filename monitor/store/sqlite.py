@@ -204,6 +204,10 @@ class SqliteStore:
         first, last = self.connection.execute("SELECT min(known_at), max(known_at) FROM observations").fetchone()
         return first, last
 
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (metric, subject) of which something was ever stored."""
+        return tuple(self.connection.execute("SELECT DISTINCT metric, subject FROM series ORDER BY metric, subject"))
+
     def last_seen(self) -> int | None:
         """`now` of the newest event."""
         found: int | None = self.connection.execute("SELECT max(now) FROM log").fetchone()[0]
@@ -218,6 +222,11 @@ class SqliteStore:
 
     def ticks(self) -> Iterator[int]:
         return (row[0] for row in self.connection.execute("SELECT now FROM log WHERE kind = 'tick' ORDER BY seq"))
+
+    def find_alert(self, alert_id: str) -> Alerted | None:
+        row = self.connection.execute("SELECT body FROM alerts WHERE id = ? ORDER BY seq, n LIMIT 1", (alert_id,)).fetchone()
+        found = None if row is None else read_effect(row[0])
+        return found if isinstance(found, Alerted) else None
 
     def alerts(self, limit: int = 200) -> list[Alerted]:
         """The newest alerts, newest first."""

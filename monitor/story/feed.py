@@ -1,6 +1,6 @@
 """Plays the story to the daemon: a feed like any other, with a clock of its own that runs faster than ours and stands still at the end."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from monitor.clock import Clock
 from monitor.core.units import MINUTE
@@ -21,7 +21,7 @@ class StoryFeed:
             return scenario.START_MS
         return min(scenario.END_MS, scenario.START_MS + round((self._clock.monotonic() - self._began) * 1000 * self._speed))
 
-    async def arrivals(self) -> AsyncIterator[Arrival]:
+    async def arrivals(self) -> AsyncGenerator[Arrival, None]:
         for source, readings in scenario.history():
             yield Arrival(scenario.START_MS, source, Harvest(readings))
         self._began = self._clock.monotonic()

@@ -209,5 +209,5 @@ def test_the_probe_says_what_was_seen_or_what_was_refused() -> None:
     fine = net(chain=points((TODAY - DAY, 68e9), (RECEIVED, 69.5e9)))
     assert asyncio.run(DefiLlama().probe(ports(fine), watch)) == "chain:ethereum 69.50 bn USD, 5 values"
     broken = net(chain=points((TODAY - DAY, None), (RECEIVED, 69.5e9)))
-    with pytest.raises(BadPayload, match="1 refused, first: chain:ethereum 2026-11-19"):
+    with pytest.raises(BadPayload, match="1 of 5 rows refused, first: chain:ethereum 2026-11-19"):
         asyncio.run(DefiLlama().probe(ports(broken), watch))

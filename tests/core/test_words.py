@@ -10,14 +10,15 @@ from pydantic import ValidationError
 from monitor.core.book import Book, Position
 from monitor.core.codec import digest, dumps, plain, presented
 from monitor.core.effects import LayerMoved
+from monitor.core.market import Market
 from monitor.core.rule import Gate, Input, Rule, Scope, blocks, passes
-from monitor.core.scope import exposed_positions, subjects_of, tvl_subjects
+from monitor.core.scope import assets_held, exposed_positions, subjects_of, tvl_subjects
 from monitor.core.settings import Settings, read_settings
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import State, Verdict
 from monitor.core.vocabulary import METRICS, default_known_at, find_metric, subject_fits
 from monitor.errors import ConfigError, SourceError
-from tests.builders import START, proposal_of, view_of
+from tests.builders import START, market_of, proposal_of, seen, view_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -179,7 +180,21 @@ def test_every_scope_has_its_subjects(scope: Scope, subjects: tuple[str, ...]):
     ],
 )
 def test_a_layer_is_for_the_positions_that_are_exposed(scope: Scope, subject: str, exposed: list[str]):
-    assert [p.id for p in exposed_positions(scope, subject, BOOK)] == exposed
+    assert [p.id for p in exposed_positions(scope, subject, BOOK, Market())] == exposed
+
+
+def test_a_pool_whose_assets_are_not_declared_holds_what_its_tokens_on_the_chain_say():
+    bare = Position(id="bare", kind="uniswap-v3", chain="base", token_id=1)
+    weth, foreign = 0x4200000000000000000000000000000000000006, 7
+    market = market_of(seen("position.token0", "bare", weth), seen("position.token1", "bare", foreign))
+    assert assets_held(bare, market) == {"ETH"}
+    assert assets_held(bare, Market()) == set()
+    assert assets_held(COINS, market) == {"SOL", "USDC"}
+
+
+def test_a_wrapped_asset_is_what_it_redeems_for():
+    wrapped = Position(id="w", kind="tokens", amounts={"wstETH": 1.0, "WBTC": 1.0})
+    assert assets_held(wrapped, Market()) == {"ETH", "BTC"}
 
 
 # --- what a plug-in is by default ---------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A stage for the face: a real engine played through synthetic weeks, so that every part of the page has something true to show.
 
-The story ends with TVL falling under a rising CPI: one layer is proposed, one is refused by a gate, one source has died and has blinded a rule.
+The story ends with TVL falling under a rising CPI: one layer is proposed, one is refused by a gate, a dead source has blinded a rule.
 """
 
 import math
@@ -62,7 +62,8 @@ class StageCatalogue:
     """The real rules, and the stand-in gates."""
 
     def rule(self, rule_id: str, settings: Mapping[str, Any]) -> Rule:
-        return build(plugins("monitor.rules", Rule)[rule_id], dict(settings))
+        rule: Rule = build(plugins("monitor.rules", Rule)[rule_id], dict(settings))
+        return rule
 
     def gate(self, gate_id: str, settings: Mapping[str, Any]) -> Gate:
         return build({"macro-blackout": Blackout, "session-cap": Cap}[gate_id], dict(settings))
@@ -82,7 +83,11 @@ def settings(**changed: Any) -> dict[str, Any]:
         "rules": {"tvl-drawdown": {}, "macro-rising": {}, "defi-layer": {}},
         "gates": {"macro-blackout": {}, "session-cap": {}},
         "sources": {
-            "defillama": {"cadence_ms": HOUR, "required": True, "provides": [["tvl.usd", "chain:ethereum"], ["tvl.usd", "protocol:uniswap-v3"]]},
+            "defillama": {
+                "cadence_ms": HOUR,
+                "required": True,
+                "provides": [["tvl.usd", "chain:ethereum"], ["tvl.usd", "protocol:uniswap-v3"]],
+            },
             "anchor-feed": {"cadence_ms": HOUR, "provides": [["tvl.usd", "protocol:anchor"]]},
             "binance": {"cadence_ms": HOUR, "required": True, "provides": [["funding.rate", "ETH"], ["perp.mark", "ETH"]]},
             "okx": {"cadence_ms": HOUR, "provides": [["funding.rate", "ETH"], ["perp.mark", "ETH"]]},
@@ -117,7 +122,7 @@ class Stage:
             "outbox_oldest_seconds": 2.5,
             "deliveries": {("ops", "delivered"): 7, ("ops", "failed"): 1},
             "alerts": (
-                AlertFact("msg_2", self.engine.now - HOUR, "layer.proposed", "warning", "Proposed a short perp on ETH", "pending", 1, "ops"),
+                AlertFact("msg_2", self.engine.now - HOUR, "layer.proposed", "warning", "Proposed a short perp", "pending", 1, "ops"),
                 AlertFact("msg_1", self.engine.now - 2 * HOUR, "trigger.fired", "warning", "tvl-drawdown fired", "delivered", 1, "ops"),
             ),
             "alerts_by_type": dict(self.decisions.alerts_by_type),

@@ -1,6 +1,6 @@
 // Price and TVL as change since the left edge, with the episodes shaded and the layers marked.
 
-import { say } from "./dom.js";
+import { Rows, h, say } from "./dom.js";
 import { brief, dayOf, percent, usd } from "./format.js";
 
 const HEIGHT = 300;
@@ -18,11 +18,27 @@ function colours() {
   return { ink: read("--ink"), soft: read("--soft"), line: read("--line"), price: read("--price"), tvl: read("--tvl"), shade: read("--shade"), propose: read("--propose"), fired: read("--fired"), font: `12px ${style.fontFamily}` };
 }
 
+class Entry {
+  constructor(item) {
+    this.name = h("span", { class: "soft" });
+    this.value = h("b");
+    this.change = h("b");
+    const swatch = item.value ? h("span", { class: "swatch" }) : null;
+    this.element = h("span", { "data-of": item.key }, swatch, this.name, this.value, this.change);
+  }
+
+  show(item) {
+    say(this.name, item.name);
+    say(this.value, item.value);
+    say(this.change, item.change);
+  }
+}
+
 export class Chart {
   constructor(section) {
     this.section = section;
     this.plot = section.querySelector(".plot");
-    this.said = section.querySelector(".said");
+    this.legend = new Rows(section.querySelector(".legend"), (item) => item.key, (item) => new Entry(item));
     new ResizeObserver(() => this.resize()).observe(this.plot);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
   }
@@ -47,12 +63,14 @@ export class Chart {
   tell(index) {
     const at = index ?? this.table[0].length - 1;
     const ms = this.data.at[at];
-    const parts = this.columns.map((name, i) => {
+    const items = this.columns.map((name, i) => {
       const value = this.data[name][at];
-      return value === null ? `${this.name(name)} not known` : `${this.name(name)} ${usd(value)}, ${percent(this.table[i + 1][at])}`;
+      const known = value !== null;
+      return { key: name, name: this.name(name), value: known ? usd(value) : "not known", change: known ? percent(this.table[i + 1][at]) : "" };
     });
     const marks = index === null ? [] : this.data.marks.filter((m) => Math.abs(m.at - ms) <= NEAR_MARK_MS).map((m) => m.label);
-    say(this.said, [brief(ms), ...parts, ...new Set(marks)].join(" · "));
+    const when = { key: "when", name: brief(ms), value: "", change: "" };
+    this.legend.show([...items, when, ...[...new Set(marks)].map((label) => ({ key: label, name: label, value: "", change: "" }))]);
   }
 
   resize() {
@@ -68,13 +86,13 @@ export class Chart {
     const options = {
       width: this.plot.clientWidth || 600,
       height: HEIGHT,
-      padding: [14, 8, 0, 0],
+      padding: [14, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (u, low, high) => [Math.min(low, -0.02) - 0.015, Math.max(high, 0.02) + 0.015] } },
+      scales: { x: { time: true }, y: { range: (u, low, high) => [Math.min(low, -0.02) - 0.015, Math.max(high, 0.02) + 0.05] } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: (u, ticks) => ticks.map((s) => dayOf(s * 1000)), incrs: [86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400] },
+        { ...axis, grid: { show: false }, size: 32, space: 70, values: (u, ticks) => ticks.map((s) => dayOf(s * 1000)), incrs: [86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400] },
         { ...axis, grid: { stroke: c.line, width: 1 }, size: 56, values: (u, ticks) => ticks.map((v) => percent(v, 0)) },
       ],
       series: [{}, ...this.columns.map((name) => ({ stroke: stroke[name], width: 2, points: { show: false }, spanGaps: false }))],
@@ -104,7 +122,26 @@ export class Chart {
       const end = Math.min(bbox.left + bbox.width, u.valToPos(to / 1000, "x", true));
       if (end > x) ctx.fillRect(x, bbox.top, end - x, bbox.height);
     }
+    this.names(ctx, bbox, u);
     ctx.restore();
+  }
+
+  // The rule's name where its episode begins; names that would stand on each other are stacked.
+  names(ctx, bbox, u) {
+    const ratio = devicePixelRatio;
+    const used = [];
+    ctx.font = `${11 * ratio}px ${getComputedStyle(document.documentElement).fontFamily}`;
+    ctx.fillStyle = this.colours.fired;
+    ctx.textBaseline = "top";
+    for (const m of this.data.marks.filter((one) => one.mark === "fired").slice(-12)) {
+      const x = u.valToPos(m.at / 1000, "x", true);
+      if (x < bbox.left) continue;
+      const width = ctx.measureText(m.rule).width;
+      const left = x + width + 6 * ratio > bbox.left + bbox.width ? x - width - 6 * ratio : x + 6 * ratio;
+      const row = used.filter(([from, to]) => left < to && left + width > from).length;
+      used.push([left, left + width]);
+      ctx.fillText(m.rule, left, bbox.top + (6 + 15 * row) * ratio);
+    }
   }
 
   marks(u) {

@@ -221,7 +221,7 @@ class Amount {
 
 // --- positions, decisions, sources --------------------------------------------------------------------------------------
 
-const KINDS = { "uniswap-v3": "Uniswap v3 liquidity", perp: "Perpetual", tokens: "Tokens" };
+const KINDS = { "uniswap-v3": "Uniswap v3 liquidity", perp: "Perpetual, notional", tokens: "Tokens" };
 
 export class Position {
   constructor() {

@@ -39,7 +39,7 @@ function figures(model) {
     shown.push({ name: `Net delta, ${asset}`, value: usd(value), means: `${per} ${usd(Math.abs(value) / 100)} per 1% fall` });
   }
   if (book.protected_ratio !== undefined) {
-    shown.push({ name: "Protected", value: percent(book.protected_ratio, 0), means: "of the long delta, by layers in force" });
+    shown.push({ name: "Protected", value: percent(book.protected_ratio, 0), means: "of the long delta, by active layers" });
   }
   if (book.regime !== undefined) shown.push({ name: "Regime", value: book.regime, means: "of volatility" });
   if (book.session) shown.push({ name: "Room today", value: usd(book.session.left_usd), means: `of ${usd(book.session.cap_usd)} for new layers` });

@@ -1,0 +1,216 @@
+"""What `check` asks of the outside world: every source, chain, store and channel once, side by side, each with a deadline.
+
+Nothing is stored and nothing is sent: a source is read, a chain's head is read and its hash recomputed, a channel's port is opened and
+closed.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import ssl
+from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from monitor.app import configured_event, engine_settings, private_hosts
+from monitor.chain import BlockPinnedReader, json_rpc
+from monitor.clock import Clock, SystemClock
+from monitor.config import Channel, Config
+from monitor.core.book import Chain, Watch
+from monitor.core.engine import Engine
+from monitor.core.settings import SourceSettings
+from monitor.core.units import MINUTE, SECOND
+from monitor.core.verdict import State as Truth
+from monitor.errors import BadPayload, SourceError, StoreError
+from monitor.net import EgressPolicy, HttpNet
+from monitor.registry import Catalogue
+from monitor.source import Collector, Ports
+from monitor.store.sqlite import SqliteStore
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+# A wall clock may be this far from a chain's head before decisions suffer: the door refuses what lies two minutes ahead.
+CLOCK_AHEAD_MS = 2 * MINUTE
+HEAD_OLD_MS = 10 * MINUTE
+NOT_ALLOWED = frozenset({401, 403, 451})
+UNSENT = "nothing was sent; `hedge-monitor alerts test` sends a signed test"
+
+
+class Health(StrEnum):
+    """How a probe came out. Only `failed` fails a check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    IDLE = "idle"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: what was probed, how it is, what was seen or why not, and what to do about it."""
+
+    kind: str
+    name: str
+    state: Health
+    detail: str
+    remedy: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A rule instance that cannot judge with this configuration, and why."""
+
+    rule: str
+    subject: str
+    reason: str
+
+
+async def check(config: Config, *, timeout_seconds: float) -> list[Finding]:
+    """Probe everything at once; no probe takes longer than `timeout_seconds`. In the order of the configuration."""
+    clock = SystemClock()
+    async with HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))) as net:
+        ports = Ports(net, clock, random.Random())
+        probes = list(_probes(config, ports))
+        findings = await asyncio.gather(*(_timed(kind, name, probe, clock, timeout_seconds) for kind, name, probe in probes))
+        await asyncio.gather(*(source.close() for source in config.enabled_sources.values()))
+    off = [
+        Finding("source", name, Health.OFF, "switched off in the configuration") for name, one in config.sources.items() if not one.enabled
+    ]
+    nobody = (
+        []
+        if config.alerts.channels
+        else [Finding("channel", "none", Health.WARNING, "no channel is set: alerts reach nobody", "add alerts.channels")]
+    )
+    return [*findings, *off, *nobody]
+
+
+def _probes(config: Config, ports: Ports) -> Iterator[tuple[str, str, Awaitable[Finding]]]:
+    yield "store", config.store.url, _store(config.store.path)
+    for name, chain in config.chains.items():
+        yield "chain", name, _chain(name, chain, ports)
+    for name, source in config.enabled_sources.items():
+        yield "source", name, _source(name, source, ports, config.watch)
+    for name, channel in config.alerts.channels.items():
+        yield "channel", name, _channel(name, channel)
+
+
+async def _timed(kind: str, name: str, probe: Awaitable[Finding], clock: Clock, timeout_seconds: float) -> Finding:
+    """The finding with the time it took; what went wrong becomes a finding too."""
+    began = clock.monotonic()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            found = await probe
+    except TimeoutError:
+        remedy = "try again with a longer --timeout; if it stays slow, set another address"
+        found = Finding(kind, name, Health.FAILED, f"no complete answer within {timeout_seconds:g} s", remedy)
+    except (SourceError, BadPayload) as error:
+        found = Finding(kind, name, Health.FAILED, str(error), _remedy(kind, name, error))
+    except StoreError as error:
+        found = Finding(kind, name, Health.FAILED, str(error))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        found = Finding(kind, name, Health.FAILED, f"cannot be reached: {reason}", _remedy(kind, name, SourceError(reason)))
+    return replace(found, seconds=round(clock.monotonic() - began, 3))
+
+
+def _remedy(kind: str, name: str, error: SourceError | BadPayload) -> str:
+    setting = {"chain": f"chains.{name}.rpc", "source": f"sources.{name}.endpoint", "channel": f"alerts.channels.{name}.url"}[kind]
+    switch = f", or switch it off: sources.{name}.enabled: no" if kind == "source" else ""
+    if isinstance(error, BadPayload):
+        return f"this answer is not to be trusted: check what stands at {setting} (a proxy, a login page, another server?){switch}"
+    if error.status in NOT_ALLOWED:
+        return f"it does not serve you from here: set another {setting}{switch}"
+    if error.permanent:
+        return f"trying again will not help: correct {setting}{switch}"
+    return f"is it running, and is there a way to it? try again, or set another {setting}{switch}"
+
+
+async def _source(name: str, source: Collector, ports: Ports, watch: Watch) -> Finding:
+    if not source.provides(watch):
+        return Finding("source", name, Health.IDLE, "nothing that is watched needs it")
+    said = await source.probe(ports, watch)
+    # A source that can help itself says so in its line instead of failing.
+    helped = "WARNING" in said or "stands in" in said
+    return Finding("source", name, Health.WARNING if helped else Health.OK, said)
+
+
+async def _chain(name: str, chain: Chain, ports: Ports) -> Finding:
+    """The chain's identity and its head, whose hash is recomputed from its header."""
+    block = await BlockPinnedReader(json_rpc(ports.net, chain.rpc), chain.chain_id).pin()
+    age_ms = ports.clock.now_ms() - block.timestamp_ms
+    seen = f"chain {chain.chain_id}, block {block.number}, {age_ms / SECOND:.0f} s old"
+    if age_ms < -CLOCK_AHEAD_MS:
+        return Finding("chain", name, Health.WARNING, f"{seen}: its head lies in the future", "set this machine's clock (timedatectl)")
+    if age_ms > HEAD_OLD_MS:
+        remedy = f"the node is behind or this machine's clock is ahead: wait, set the clock, or set another chains.{name}.rpc"
+        return Finding("chain", name, Health.WARNING, seen, remedy)
+    return Finding("chain", name, Health.OK, seen)
+
+
+async def _store(path: str) -> Finding:
+    """Whether the store can be used. A store that is not there yet is made by `run`: then its folder must be writable."""
+    return await asyncio.to_thread(_store_now, path)
+
+
+def _store_now(path: str) -> Finding:
+    file = Path(path)
+    folder = file.parent
+    if not file.exists():
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            return Finding(
+                "store", path, Health.FAILED, f"the folder {folder} is not there or cannot be written", "create it, or set store.url"
+            )
+        detail = "not there yet; `run` or `import` makes it"
+    else:
+        store = SqliteStore(path)
+        try:
+            flaw = str(store.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            last = store.last_seen()
+        finally:
+            store.close()
+        if flaw != "ok":
+            return Finding("store", path, Health.FAILED, f"it is damaged: {flaw[:200]}", "restore it from a copy, or set another store.url")
+        detail = f"{file.stat().st_size / 1e6:,.1f} MB" + ("" if last is None else ", holds history")
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        return Finding("store", path, Health.WARNING, f"{detail}; only {free / 1e6:,.0f} MB are free on its disk", "free some space")
+    return Finding("store", path, Health.OK, detail)
+
+
+async def _channel(name: str, channel: Channel) -> Finding:
+    """Whether the receiver's port answers, by TLS where the URL says so. URL and secret were checked when the configuration was read."""
+    parts = urlsplit(channel.url.get_secret_value())
+    secure = parts.scheme == "https"
+    context = ssl.create_default_context() if secure else None
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    writer.close()
+    return Finding("channel", name, Health.OK, f"{host} answers; {UNSENT}")
+
+
+def blind_rules(config: Config) -> list[Blind]:
+    """The rule instances that are NOT_CONFIGURED: no source of this configuration brings what they need, nor does the store hold it."""
+    settings = engine_settings(config)
+    held = SourceSettings(cadence_ms=1, provides=_held(config.store.path))
+    sources: Mapping[str, SourceSettings] = {**settings.sources, "store": held}
+    engine = Engine(Catalogue())
+    engine.apply(configured_event(replace(settings, sources=sources), 0))
+    verdicts = engine.state.verdicts.items()
+    return [Blind(*instance, verdict.reason) for instance, verdict in verdicts if verdict.state is Truth.NOT_CONFIGURED]
+
+
+def _held(path: str) -> tuple[tuple[str, str], ...]:
+    if not Path(path).exists():
+        return ()
+    try:
+        store = SqliteStore(path)
+    except StoreError:
+        return ()  # the store's own line says why
+    try:
+        return store.pairs()
+    finally:
+        store.close()
