@@ -175,7 +175,7 @@ class Sender:
             try:
                 self._outbox.record(attempt, status, next_at)
             except StoreError:
-                if self._stopping:
+                if self._stopping.is_set():
                     return
                 await self._pause(self._halt, MARK_AGAIN_SECONDS)
             else:
