@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config, decision_settings
 from monitor.core.codec import plain
@@ -101,10 +100,10 @@ async def serve(
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP."""
     from monitor.net import EgressPolicy, HttpNet
+    from monitor.shell import Shell
     from monitor.sinks.http import Face
     from monitor.sinks.metrics import Exposition
     from monitor.sinks.sender import Sender
-    from monitor.shell import Shell
     from monitor.source import Ports
 
     clock = SystemClock()

@@ -261,7 +261,7 @@ def test_a_word_that_grafana_does_not_know_is_seen(board, change, where):
     assert where in lost(board, read_back(board))
 
 
-# --- the files beside them ------------------------------------------------------------------------------------------------------------------
+# --- the files beside them -----------------------------------------------------------------------------------------------------------------
 
 
 def mounts(service: dict[str, Any]) -> dict[str, Path]:

@@ -44,7 +44,7 @@ def digest(value: object) -> str:
 
 
 TIMES = frozenset(
-    "at known_at since until valid_until episode_since open_since timestamp now wall proposed_at moved_at heard_at started_at".split()
+    ["at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now", "wall", "proposed_at", "moved_at", "heard_at", "started_at"]
 )
 EXACT_IN_JSON = 2**53
 

@@ -4,7 +4,6 @@ median weighted by open interest, where no venue weighs over 60%.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
 from typing import TypeVar
 
 import numpy as np

@@ -14,9 +14,9 @@ from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
 from monitor.core.observation import Observation, SeriesKey
 from monitor.errors import StoreError
+from monitor.store.inbox import Inbox
 from monitor.store.lock import WriterLock
 from monitor.store.outbox import Delivery, Outbox
-from monitor.store.inbox import Inbox
 from monitor.store.records import read_effect, read_event, read_value, write_effect, write_event, write_value
 from monitor.store.schema import MIGRATIONS, migrate
 

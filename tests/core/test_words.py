@@ -38,9 +38,9 @@ def test_the_order_of_keys_changes_neither_bytes_nor_digest(value: dict[str, obj
     assert dumps(value).isascii()
 
 
-def test_absent_fields_are_left_out_and_zero_is_not_absent():
+def test_absent_fields_are_left_out_where_that_is_their_default_and_zero_is_not_absent():
     moved = LayerMoved(0, "L-1", "proposed", "")
-    assert plain(moved) == {"at": 0, "id": "L-1", "state": "proposed", "gates": [], "kind": "layer"}
+    assert plain(moved) == {"at": 0, "id": "L-1", "state": "proposed", "reason": "", "gates": [], "kind": "layer"}
 
 
 def test_collections_become_lists_and_types_are_left_alone():

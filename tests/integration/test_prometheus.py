@@ -29,7 +29,7 @@ class Watched(NamedTuple):
 def watched(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("prometheus")
     with daemon(folder, "demo", "--speed", SPEED, "--port", "0") as demo, scraping(prometheus, urlsplit(demo.url).netloc, folder) as server:
-        demo.wait_for(lambda: demo.get("/api/v1/state")["now"]["story"]["done"] >= 1.0, 75)
+        demo.wait_for(lambda: demo.get("/api/v1/book")["now"]["story"]["done"] >= 1.0, 75)
         # The last scene, too, is told in a scrape.
         told = float(re.findall(r'alerts_total\{type="heartbeat"\} (\S+)', demo.text("/metrics"))[0])
         server.wait_for(lambda: bool(server.now(f'hedge_monitor_alerts_total{{type="heartbeat"}} >= {told}')))
