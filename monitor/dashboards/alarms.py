@@ -123,9 +123,8 @@ def _unheard() -> Iterable[Alert]:
 
 def _slow() -> Iterable[Alert]:
     yield Alert(
-        "HedgeMonitorLoopLagHigh", f"min_over_time({select('event_loop_lag_seconds', '5m')}) > 0.5", "0m", "warning",
-        "The event loop is held up",
-        "For 5 minutes it never woke less than {{ $value | humanizeDuration }} late.",
+        "HedgeMonitorLoopLagHigh", f"{select('event_loop_lag_seconds')} > 0.5", "5m", "warning",
+        "The event loop is held up", "For 5 minutes it woke late each time it was asked, now by {{ $value | humanizeDuration }}.",
     )  # fmt: skip
     yield Alert(
         "HedgeMonitorDecisionsSlow", f"{quantile(0.99, '5m')} > 1", "5m", "warning",
