@@ -46,11 +46,11 @@ def _variables() -> tuple[Variable, ...]:
 
 
 def _annotations() -> tuple[Annotation, ...]:
-    """Layer events are shown at first; triggers can be switched on."""
+    """Layer events are shown at first, each with its type; triggers can be switched on."""
+    others = "layer.refused|layer.approved|layer.closed|layer.retracted"
     return (
         Annotation("Layer proposed", BLUE, told("layer.proposed"), "Layer proposed"),
-        Annotation("Layer refused", "orange", told("layer.refused"), "Layer refused by a gate"),
-        Annotation("Layer decided", "purple", told("layer.approved|layer.closed|layer.retracted"), "Layer approved, closed or retracted"),
+        Annotation("Layer refused or decided", "orange", told(others), "Layer refused or decided"),
         Annotation("Trigger fired", RED, told("trigger.fired"), "Trigger fired", shown=False),
     )
 

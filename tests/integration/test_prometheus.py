@@ -58,7 +58,8 @@ def substituted(expr: str, values: dict[str, list[str]]) -> str:
     for word, text in PUT_IN.items():
         expr = expr.replace(word, text)
     for name, chosen in values.items():
-        expr = expr.replace(f"${name}", f"({'|'.join(SPECIAL.sub(r'\\\\\g<0>', value) for value in chosen)})")
+        pattern = "|".join(SPECIAL.sub(r"\\\\\g<0>", value) for value in chosen)
+        expr = expr.replace(f"${name}", f"({pattern})")
     assert "$" not in expr, expr
     return expr
 
