@@ -117,7 +117,7 @@ def test_the_files_of_a_store_are_for_their_owner_alone(path: Path):
     finally:
         os.umask(mask)
     files = sorted(path.parent.iterdir())
-    assert [file.name for file in files] == ["monitor.db", "monitor.db-shm", "monitor.db-wal", "monitor.db.lock"]
+    assert [file.name for file in files] == ["monitor.db", "monitor.db-shm", "monitor.db-wal", "monitor.db.lock", "monitor.db.reserve"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
