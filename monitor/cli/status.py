@@ -1,12 +1,14 @@
 """`status`: the book, the triggers with their distance, layers, sources."""
 
+import sys
 import time
 from typing import Annotated, Any
 
-import click
 import typer
 
 from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table, view_of
+
+CLEAR = "\x1b[2J\x1b[H"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +27,8 @@ def status(
         if as_json:
             print_json(model)
         else:
-            if watch:
-                click.clear()
+            if watch and sys.stdout.isatty():
+                typer.echo(CLEAR, nl=False)
             _show(model)
         if not watch:
             return
