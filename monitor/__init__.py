@@ -4,8 +4,8 @@ The flow: in, think, out.
 
     collectors -> readings -> the door -> event log -> engine (rules, gates) -> effects -> ledger and outbox -> sinks
 
-Five files tell the whole story: core/engine.py (one event in, effects out), core/rule.py (what a rule and a gate are), rules/tvl_drawdown.py (a rule),
-pipeline.py (think, commit, show) and app.py (who is connected to whom).
+Five files tell the whole story: core/engine.py (one event in, effects out), core/rule.py (what a rule and a gate are),
+rules/tvl_drawdown.py (a rule), pipeline.py (think, commit, show) and app.py (who is connected to whom).
 
 Imports run down this list, never up, and never between siblings (pyproject.toml holds it).
 
