@@ -13,6 +13,8 @@ Speaking to people:
 
     cli/                        commands, one file each
     commands.py                 what a command may do beside a running daemon: leave a word in its inbox
+    backfill.py                 history into the store, page by page; stopped at any time, it goes on where it was
+    discovery.py                the positions that an owner holds, for `init`
     probes.py                   what `check` asks of every source, chain, store and channel
 
 Running:
@@ -86,6 +88,7 @@ In and out:
     registry.py                 plug-ins, found by file name
     net.py                      the network as a port, under one set of limits
     clock.py                    time as a port
+    early.py                    the port answers before the rest of the program is imported
     logs.py                     one line a record, secrets blotted
     resources.py                the folders that ship beside the code
 
