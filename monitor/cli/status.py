@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table, view_of
+from monitor.cli.common import AsJson, example, load_config, options_of, print_json, print_table, view_of
 
 CLEAR = "\x1b[2J\x1b[H"
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor status --watch")(status)
+    app.command(epilog=example("hedge-monitor status --watch"))(status)
 
 
 def status(
@@ -20,7 +20,10 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the store knows: book, triggers with distance, layers, sources with age. Works beside a running daemon and without one."""
+    """Show book, triggers with distance, layers and sources.
+
+    It shows what the store knows. Works beside a running daemon and without one.
+    """
     config = load_config(options_of(context))
     while True:
         model = view_of(config)
