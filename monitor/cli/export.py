@@ -32,11 +32,12 @@ def export(
     store = open_store(config)
     first, last = start if start is not None else -FOREVER, end if end is not None else FOREVER
     if query in ("decisions", "layers"):
-        count = 0
-        for count, (seq, body) in enumerate(store.recorded_lines(("ledger",) if query == "layers" else None) or (), start=1):
+        some = False
+        for seq, body in store.recorded_lines(("ledger",) if query == "layers" else None) or ():
+            some = True
             typer.echo(f'{{"seq":{seq},"effect":{body}}}')
     else:
-        count = write_csv(store.select(query, first, last), sys.stdout)
+        some = write_csv(store.select(query, first, last), sys.stdout) > 0
     store.close()
-    if not count:
+    if not some:
         raise ConfigError(f"nothing matches {query!r}: give a metric such as tvl.usd, a pattern such as 'candle.*', decisions or layers")
