@@ -1,4 +1,4 @@
-"""The audit: the journal, thought again, gives the recorded decisions; without its decisions too, in another process, whatever the hash seed."""
+"""The audit: the journal, thought again, gives the recorded decisions; without them too, in another process, whatever the hash seed."""
 
 import json
 import os
