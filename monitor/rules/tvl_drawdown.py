@@ -74,8 +74,12 @@ class TvlDrawdown(Rule):
 
     def _drawdowns(self, at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Fall at each sample against its own window, as a fraction (0 or negative for `high`). A window of zeros has not fallen."""
-        starts = np.searchsorted(at, at - self.window).tolist()
-        base = np.array([value[start : i + 1].max() if self.variant == "high" else value[start] for i, start in enumerate(starts)])
+        starts = np.searchsorted(at, at - self.window)
+        if self.variant == "high":
+            spans = np.column_stack((starts, np.arange(1, len(at) + 1))).ravel()
+            base = np.maximum.reduceat(np.append(value, 0.0), spans)[::2]
+        else:
+            base = value[starts]
         falls: npt.NDArray[np.float64] = np.divide(value, base, out=np.ones(len(at)), where=base > 0) - 1
         # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
         return np.round(falls, 12)
