@@ -2,7 +2,7 @@
 median weighted by open interest, where no venue weighs over 60%.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -148,7 +148,7 @@ def _aggregate(view: View, asset: str, name: str) -> Aggregate:
     known = _open_interest(view, asset, payments)
     smallest = min(known.values(), default=1.0)
     weights = [known.get(venue, smallest) for venue in payments]
-    slot_at, slots = _slots(view, list(payments.values()), weights, LEAST_VENUES[name])
+    slot_at, slots = _slots(view, asset, payments, weights, LEAST_VENUES[name])
     now = weighted_median([_mean(paid, int(paid.at[-1])) for paid in payments.values()], weights)
     return Aggregate(now, slot_at, slots, tuple(payments), bool(known))
 
@@ -166,12 +166,12 @@ def _mean(paid: Payments, end: int) -> float:
     return float((paid.rate * covered).sum() / covered.sum())
 
 
-def _slots(view: View, venues: Sequence[Payments], weights: Sequence[float], least: int) -> tuple[Times, Floats]:
+def _slots(view: View, asset: str, payments: Mapping[str, Payments], weights: Sequence[float], least: int) -> tuple[Times, Floats]:
     """The aggregate at the end of each full 8-hour slot (00, 08, 16 h UTC) of the last 30 days; slots with too few venues are left out."""
     last = view.now - view.now % MEAN_MS
     view.wake(last + MEAN_MS)
     ends = last + MEAN_MS * np.arange(1 - SLOTS, 1, dtype=np.int64)
-    table = np.array([_slot_means(paid, ends) for paid in venues])
+    table = np.array([view.once(("slots", asset, venue), partial(_slot_means, paid, ends)) for venue, paid in payments.items()])
     paid = ~np.isnan(table)
     kept = np.flatnonzero(paid.sum(axis=0) >= least)
     return ends[kept], _medians(table[:, kept], paid[:, kept], np.array(weights))
