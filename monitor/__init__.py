@@ -7,7 +7,13 @@ The flow: in, think, out.
 Imports run down this list, never up, and never between siblings (pyproject.toml holds it).
 
     cli/            commands, one file each
+    cli/dashboards.py       `dashboards build`: grafana/ from code
     replay/         time-shifting: the same pipeline fed from the log
+    dashboards/     Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
+    dashboards/alarms.py    alerting and recording rules
+    dashboards/overview.py  the dashboard "Overview"
+    dashboards/queries.py   queries that cannot ask for what is not served
+    dashboards/grafana.py   the parts of a dashboard, typed
     collectors/     in: one file, one source; thin poll, pure parse
     sinks/          out: metrics, webhooks, the HTTP port and its page
     store/          the append-only event log, ledger and outbox, one transaction

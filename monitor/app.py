@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config, decision_settings
-from monitor.core.codec import plain
+from monitor.core.codec import digest, plain
+from monitor.core.delivery import Delivery
+from monitor.core.effects import Alerted
 from monitor.core.engine import Engine
 from monitor.core.events import Configured, Signal
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
 from monitor.daemon import Daemon
 from monitor.errors import ConfigError
 from monitor.feeds import Feed, LiveFeed
-from monitor.pipeline import Pipeline, Subscription
+from monitor.pipeline import Pipeline, Subscription, message
 from monitor.registry import Catalogue
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import SqliteStore, StoreFull
 
 if TYPE_CHECKING:
     from monitor.early import Early
@@ -106,10 +107,10 @@ async def serve(
     `early` is what has answered on the port so far.
     """
     from monitor.net import EgressPolicy, HttpNet
+    from monitor.shell import Shell
     from monitor.sinks.http import Face
     from monitor.sinks.metrics import Exposition
     from monitor.sinks.sender import Sender
-    from monitor.shell import Shell
     from monitor.source import Ports
 
     clock = SystemClock()
@@ -118,8 +119,12 @@ async def serve(
         stack.callback(store.close)
         net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
+        ports = Ports(net, clock, random.Random())
+        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
+        daemon = Daemon(pipeline, feed, clock)
+        daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
-        face = Face(shell.model, Exposition(shell.model), token=_token(config))
+        face = Face(shell.model, Exposition(shell.model), alive=shell.trouble, token=_token(config))
         listening = early.take() if early is not None else None
         port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
@@ -128,9 +133,7 @@ async def serve(
 
         pipeline.restore()
         shell.recall()
-        ports = Ports(net, clock, random.Random())
-        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
-        daemon = shell.daemon = Daemon(pipeline, feed, clock)
+        shell.daemon = daemon
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
@@ -139,8 +142,20 @@ async def serve(
         settings = replace(settings, sources=play.sources) if play else settings
         pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
-        daemon.listen_to_signals()
-        await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
+        try:
+            await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
+        except StoreFull as full:
+            await _cry(full, daemon.feed.now_ms(), channels(config, net, clock))
+            raise
+
+
+async def _cry(full: StoreFull, now: int, receivers: "Mapping[str, Channel]") -> None:
+    """Nothing can be written any more, so this one alert is sent from memory, once, to whoever takes it; then the daemon ends."""
+    identity = "msg_" + digest(["store-full", now])[:24]
+    alert = Alerted(now, identity, "source.down", "critical", f"The monitor has stopped: {full}", 0, {"source": "store", "status": "confirmed"})
+    delivery = Delivery(identity, "", alert.type, message(alert), now)
+    for name, answer in zip(receivers, await asyncio.gather(*(one.deliver(delivery) for one in receivers.values())), strict=True):
+        log.error("told from memory that the disk is full", channel=name, outcome=answer.outcome, detail=answer.detail)
 
 
 def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":

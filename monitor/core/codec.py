@@ -14,7 +14,8 @@ from monitor.core.units import iso
 
 
 def plain(value: object) -> Any:
-    """Dataclasses, mappings and sequences as plain dicts and lists; None and empty text are left out where they are the default: absent, never 0.
+    """Dataclasses, mappings and sequences as plain dicts and lists; None and empty text are left out where they are the default: absent,
+    never 0.
 
     A field without such a default stays, empty or not: what is written must be readable again.
     """
@@ -46,7 +47,7 @@ def digest(value: object) -> str:
 
 
 TIMES = frozenset(
-    "at known_at since until valid_until episode_since open_since timestamp now wall proposed_at moved_at heard_at started_at".split()
+    ["at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now", "wall", "proposed_at", "moved_at", "heard_at", "started_at"]
 )
 EXACT_IN_JSON = 2**53
 

@@ -1,11 +1,12 @@
 """What a rule sees: the market as of now, judged for quality, with every read kept as evidence.
 
-The view also learns from the reads when the answer could change without any news: a value goes stale, a point leaves its window, a timer ends. The
-earliest of these is `due`, and the engine asks again then and not before.
+The view also learns from the reads when the answer could change without any news: a value goes stale, a point leaves its window, a timer
+ends. The earliest of these is `due`, and the engine asks again then and not before.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any, TypeVar
 
@@ -124,10 +125,13 @@ class View:
             if (polled_ms := self._state.cadences.get(source)) is not None:
                 return polled_ms
             raise Unknown("short", f"{source} has only {len(recent)} values of {metric} {subject}, 3 are needed to know how often it comes")
-        return max(1, int(median(b - a for a, b in zip(recent, recent[1:], strict=False))))
+        return max(1, int(median(b - a for a, b in pairwise(recent))))
 
     def _interval_ms(self, subject: str, source: str) -> int:
-        """Interval of the newest funding: after a change from 1 h to 8 h the last 20 values are still an hour apart. 0 where it is not known."""
+        """Interval of the newest funding: after a change from 1 h to 8 h the last 20 values are still an hour apart.
+
+        0 where it is not known.
+        """
         series = self._market.series(FUNDING[1], subject, source)
         last = series.between(0, self.now).stop - 1 if series is not None else -1
         return round(float(series.value[last]) * HOUR) if series is not None and last >= 0 else 0
@@ -159,10 +163,15 @@ class View:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
             _must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
-        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
+        return Window(
+            at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source
+        )
 
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
-        """The newest closed bars without a gap, at most `count`. Raises Unknown when stale, or when fewer than `minimum` stand in one row."""
+        """The newest closed bars without a gap, at most `count`.
+
+        Raises Unknown when stale, or when fewer than `minimum` stand in one row.
+        """
         row = find_metric(metric)
         series = self._need(metric, subject, source)
         bar_ms = row.bar_ms if row is not None else 0
@@ -177,7 +186,9 @@ class View:
         start = int(holes[-1]) + 1 if len(holes) else 0
         if len(at) - start < minimum:
             gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
-            raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
+            raise Unknown(
+                "gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}"
+            )
         first = end - len(at) + start
         values = np.array(series.value[first:end], dtype=np.float64)
         return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
@@ -228,7 +239,10 @@ class View:
         return prices
 
     def price_usd(self, asset: str) -> float:
-        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes or more. Raises Unknown otherwise."""
+        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes or more.
+
+        Raises Unknown otherwise.
+        """
         prices = self.prices_usd(asset)
         if len(prices) >= 2:
             return float(median(prices.values()))
@@ -238,7 +252,9 @@ class View:
         cadence_ms = self.cadence(metric, asset, source)
         window = self.window(metric, asset, source, max(TWAP_MS, 2 * cadence_ms), covered=False)
         if len(window) < 2 or int(window.at[-1] - window.at[0]) + cadence_ms < TWAP_MS:
-            raise Unknown("price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed")
+            raise Unknown(
+                "price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed"
+            )
         return float(window.value.mean())
 
     def _stop(self, series: Series, bar_ms: int) -> int:
@@ -289,5 +305,3 @@ def _span(span_ms: int) -> str:
     if hours >= 48:
         return f"{hours / 24:.1f} days"
     return f"{hours:.1f} h" if hours >= 1 else f"{span_ms / MINUTE:.0f} min"
-
-

@@ -63,6 +63,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Set the headers that every answer carries; a handler's own choice of caching stays."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "hedge-monitor"  # the versions of what runs here are nobody's business
 
 
 def refusal(status: int, message: str, **headers: str) -> web.Response:

@@ -39,7 +39,7 @@ class Face:
     """Serves a snapshot of the view model and the metrics.
 
     `snapshot` gives the view model, `metrics` the Prometheus text. `alive` gives "" while the daemon is deciding, else what is wrong.
-    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy on this machine may ask.
+    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy may ask.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Face:
             self.app(host),
             access_log=None,
             handle_signals=False,
+            handler_cancellation=True,  # else a reader that left keeps its stream until the next write
             keepalive_timeout=30.0,
             shutdown_timeout=0.5,
             max_line_size=MAX_HEADER_BYTES,
