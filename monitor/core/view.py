@@ -108,7 +108,8 @@ class View:
 
     def _spacing(self, metric: str, subject: str, source: str) -> int:
         series = self._need(metric, subject, source)
-        recent = series.at[series.between(0, self.now)][-INFERENCE_POINTS:]
+        stop = series.between(0, self.now).stop
+        recent = series.at[max(0, stop - INFERENCE_POINTS) : stop]
         if len(recent) < 3:
             if (polled_ms := self._state.cadences.get(source)) is not None:
                 return polled_ms
