@@ -33,7 +33,7 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
     try:
         store = SqliteStore(config.store.path, role="import")
     except StoreInUse:
-        _leave(config, [("observations", {"rows": [_row(r) for r in part]}) for part in parts])
+        _leave(config, [("observations", {"rows": [row_of(r) for r in part]}) for part in parts])
         return "handed to the running daemon"
     try:
         pipeline = build_pipeline(store, config, wall_ms)
@@ -79,5 +79,6 @@ def _leave(config: Config, messages: Sequence[tuple[str, Mapping[str, Any]]]) ->
         store.close()
 
 
-def _row(reading: Reading) -> list[object]:
+def row_of(reading: Reading) -> list[object]:
+    """A reading as an inbox message carries it."""
     return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]

@@ -15,9 +15,9 @@ from monitor.core.effects import Alerted, Effect, Silenced
 from monitor.core.engine import Engine
 from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
-from monitor.core.observation import Observation, Reading
+from monitor.core.observation import Observation, Reading, SeriesKey
 from monitor.store.inbox import Message
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import Bookmark, SqliteStore
 
 Show = Callable[[Event, Sequence[Effect]], None]
 
@@ -67,12 +67,12 @@ class Pipeline:
                 pending = next(effects, None)
         return count
 
-    def process(self, event: Event, inbox_ids: Sequence[str] = ()) -> tuple[Effect, ...]:
+    def process(self, event: Event, inbox_ids: Sequence[str] = (), bookmark: Bookmark | None = None) -> tuple[Effect, ...]:
         """Think, commit, show. What was not committed is not shown and not sent."""
         began = time.perf_counter()
         effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
-        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend)
+        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend, bookmark)
         self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
@@ -88,6 +88,7 @@ class Pipeline:
         inbox_ids: Sequence[str] = (),
         even_if_empty: bool = True,
         vintages: bool = False,
+        bookmark: Bookmark | None = None,
     ) -> Received:
         """Readings through the door and into one event. `rejected` counts rows that the parser refused already.
 
@@ -97,9 +98,12 @@ class Pipeline:
         observations = [o for o in admission.observations if not self.store.holds(o)] if vintages else admission.observations
         news = tuple(only_news(self.engine.market, observations, now, vintages=vintages))
         if not news and not even_if_empty and not inbox_ids:
+            if bookmark is not None:
+                with self.store.transaction():
+                    self.store.bookmark(*bookmark)
             return Received((), 0, admission.rejections)
         batch = Batch(now, source, news, rejected + len(admission.rejections))
-        return Received(self.process(batch, inbox_ids), len(news), admission.rejections)
+        return Received(self.process(batch, inbox_ids, bookmark), len(news), admission.rejections)
 
     def take(self, message: Message, now: int) -> tuple[Effect, ...]:
         """Turn one inbox message into a logged event."""
@@ -148,21 +152,18 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say when it was known became known now.
+    """Leave out what is known already. A changed value that does not say that it became known later became known now.
 
     Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
-    seen: dict[tuple[object, int], float | int] = {}
+    seen: dict[tuple[SeriesKey, int], Observation] = {}
     for observation in observations:
-        held = seen.get((observation.key, observation.at), market.value_at(observation.key, observation.at))
+        place = (observation.key, observation.at)
+        before = seen.get(place)
+        held = before.value if before else market.value_at(*place)
+        known_at = before.known_at if before else market.known_at(*place)
         if held == observation.value:
             continue
-        seen[observation.key, observation.at] = observation.value
-        yield observation if held is None else _revised(market, observation, now, vintages)
-
-
-def _revised(market: Market, observation: Observation, now: int, vintages: bool) -> Observation:
-    known = market.known_at(observation.key, observation.at)
-    if known is None or observation.known_at > known or (vintages and observation.known_at < known):
-        return observation
-    return replace(observation, known_at=max(now, observation.known_at))
+        is_stated = known_at is None or observation.known_at > known_at or (vintages and observation.known_at < known_at)
+        seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
+        yield seen[place]

@@ -147,7 +147,7 @@ def tvl(value: float, at: int = AT, known_at: int | None = None) -> Observation:
         ([tvl(1.0)], [tvl(2.0)], [tvl(2.0, known_at=START)]),
         ([tvl(1.0)], [tvl(2.0, known_at=AT + MINUTE)], [tvl(2.0, known_at=AT + MINUTE)]),
         ([tvl(1.0, known_at=AT + MINUTE)], [tvl(2.0, known_at=AT)], [tvl(2.0, known_at=START)]),
-        ([], [tvl(1.0), tvl(2.0)], [tvl(1.0), tvl(2.0)]),
+        ([], [tvl(1.0), tvl(2.0)], [tvl(1.0), tvl(2.0, known_at=START)]),
         ([tvl(1.0)], [tvl(2.0), tvl(1.0)], [tvl(2.0, known_at=START), tvl(1.0, known_at=START)]),
         ([tvl(1.0)], [tvl(3.0, at=AT - HOUR), tvl(1.0), tvl(4.0, at=START)], [tvl(3.0, at=AT - HOUR), tvl(4.0, at=START)]),
     ],

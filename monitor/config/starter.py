@@ -70,15 +70,26 @@ server:
 """
 
 
-def starter(*, owner: str = "", chain: str = "ethereum", rpc: str = "", positions: Sequence[Position] = ()) -> str:
+def starter(
+    *,
+    owner: str = "",
+    chain: str = "ethereum",
+    rpc: str = "",
+    chain_id: int | None = None,
+    manager: str = "",
+    positions: Sequence[Position] = (),
+) -> str:
     """The starter configuration's text, valid as it stands.
 
-    With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use.
+    With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use. `chain_id` is needed for a chain
+    that is not well known, `manager` (the Uniswap v3 position manager's address) for one where it stands elsewhere.
     """
-    chains = f"\nchains:\n  {chain}: {{rpc: {json.dumps(rpc)}}}\n" if rpc else _CHAINS
+    identity = f", chain_id: {chain_id}" if chain_id is not None else ""
+    chains = f"\nchains:\n  {chain}: {{rpc: {json.dumps(rpc)}{identity}}}\n" if rpc else _CHAINS
     listed = "".join(f"  - {_line(position)}\n" for position in positions)
     found = f"\n# Found for {owner or 'the owner'}.\npositions:\n{listed}" if positions else _POSITIONS
-    return _HEAD + chains + found + _REST
+    managers = f'\nsources:\n  uniswap-v3: {{managers: {{{chain}: "{manager}"}}}}' if manager else "\nsources:"
+    return _HEAD + chains + found + _REST.replace("\nsources:", managers, 1)
 
 
 def _line(position: Position) -> str:

@@ -4,10 +4,11 @@ The view also learns from the reads when the answer could change without any new
 ends. The earliest of these is `due`, and the engine asks again then and not before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from monitor.core.state import Episode, Instance, State
 from monitor.core.units import HOUR, MINUTE, iso
 from monitor.core.verdict import Evidence, Unknown, Verdict
 from monitor.core.vocabulary import find_metric
+
+Result = TypeVar("Result")
 
 FRESH_CADENCES = 3
 COVERAGE = 0.9
@@ -51,6 +54,7 @@ class View:
         self._market = market
         self._state = state
         self._evidence: dict[tuple[str, str, str, int], Evidence] = {}
+        self._computed: dict[tuple[str, ...], Any] = {}
         self.due: int | None = None
 
     @property
@@ -71,6 +75,13 @@ class View:
         """Ask to be judged again at `at`."""
         if at > self.now and (self.due is None or at < self.due):
             self.due = at
+
+    def once(self, key: tuple[str, ...], compute: Callable[[], Result]) -> Result:
+        """What `compute` gives, computed once in this judgement. A failure is not kept: it is raised anew."""
+        if key not in self._computed:
+            self._computed[key] = compute()
+        found: Result = self._computed[key]
+        return found
 
     def sources(self, metric: str, subject: str) -> tuple[str, ...]:
         return self._market.sources(metric, subject)
@@ -108,8 +119,8 @@ class View:
 
     def _spacing(self, metric: str, subject: str, source: str) -> int:
         series = self._need(metric, subject, source)
-        stop = series.between(0, self.now).stop
-        recent = series.at[max(0, stop - INFERENCE_POINTS) : stop]
+        known = series.between(0, self.now)
+        recent = series.at[max(known.start, known.stop - INFERENCE_POINTS) : known.stop]
         if len(recent) < 3:
             if (polled_ms := self._state.cadences.get(source)) is not None:
                 return polled_ms
@@ -209,8 +220,9 @@ class View:
         if series is not None:
             inside = series.between(int(at[0]), int(at[-1]))
             held = np.array(series.at[inside], dtype=np.int64)
-            _, here, there = np.intersect1d(at, held, assume_unique=True, return_indices=True)
-            values[here] = np.array(series.value[inside], dtype=np.float64)[there]
+            here = np.searchsorted(at, held)
+            same = at[here] == held
+            values[here[same]] = np.array(series.value[inside], dtype=np.float64)[same]
         return values
 
     def prices_usd(self, asset: str) -> Mapping[tuple[str, str], float]:

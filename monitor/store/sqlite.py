@@ -9,20 +9,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
 from monitor.core.observation import Observation, SeriesKey
 from monitor.errors import StoreError
+from monitor.store.inbox import Inbox
 from monitor.store.lock import WriterLock
 from monitor.store.outbox import Delivery, Outbox
-from monitor.store.inbox import Inbox
 from monitor.store.records import read_effect, read_event, read_value, write_effect, write_event, write_value
 from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
+_NOT_WRITABLE = "{} cannot be written: check the permissions of the file and of its folder"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
+
+
+class Bookmark(NamedTuple):
+    """Where a backfill of one stream over one span goes on; `next_ms` None: it is done."""
+
+    source: str
+    stream: str
+    span: str
+    next_ms: int | None
 
 
 class StoreFull(StoreError):
@@ -104,10 +115,11 @@ class SqliteStore:
         deliveries: Sequence[Delivery] = (),
         inbox_ids: Sequence[str] = (),
         resend: tuple[str, int] | None = None,
+        bookmark: Bookmark | None = None,
     ) -> int:
         """Write an event, what was decided and what must be sent, and mark the inbox rows it came from. Returns its sequence number.
 
-        `resend`: the id of an alert to send again, and the wall clock's now.
+        `resend`: the id of an alert to send again, and the wall clock's now. `bookmark`: where the backfill that brought the event goes on.
         """
         with self.transaction():
             row = (event.now, event.kind, write_event(event))
@@ -120,6 +132,8 @@ class SqliteStore:
             if resend is not None:
                 self.outbox.resend(*resend)
             self.inbox.mark_taken(inbox_ids, event.now)
+            if bookmark is not None:
+                self.bookmark(*bookmark)
         return seq
 
     def _insert_observations(self, seq: int, observations: Iterable[Observation]) -> None:
@@ -246,6 +260,13 @@ def _observation(row: Sequence[object]) -> Observation:
 
 
 def _must_be_usable(path: Path, *, create: bool) -> None:
+    try:
+        _check_usable(path, create=create)
+    except PermissionError:
+        raise StoreError(_NOT_WRITABLE.format(path)) from None
+
+
+def _check_usable(path: Path, *, create: bool) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise StoreError(f"the folder {folder} of the store does not exist: create it, or choose another --store")
@@ -254,7 +275,7 @@ def _must_be_usable(path: Path, *, create: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a store: give the name of a file in it")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise StoreError(f"{path} cannot be written: check the permissions of the file and of its folder")
+        raise StoreError(_NOT_WRITABLE.format(path))
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 

@@ -7,8 +7,9 @@ import pytest
 
 from monitor.core import layers
 from monitor.core.effects import Alerted, Effect, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced, SourceMoved
-from monitor.core.engine import REARM_MS, Engine, needed_first
+from monitor.core.engine import Engine, needed_first
 from monitor.core.events import Batch, Configured, Event, Failed, Signal, Tick
+from monitor.core.mind import REARM_MS
 from monitor.core.proposal import NOT_BUILT, Proposal
 from monitor.core.rule import Class, Gate, Group, Input, Intent, Outcome, Rule, Ruling, Scope, blocks, passes
 from monitor.core.state import Instance
