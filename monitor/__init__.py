@@ -13,6 +13,7 @@ Imports run down this list, never up, and never between siblings (pyproject.toml
     store/          the append-only event log, ledger and outbox, one transaction
     rules/          think: one file, one trigger
     gates/          think: one file, one gate
+    early.py        answers on the port until the face does
     resources.py    the folders that ship beside the code
     core/           think: observations, market, maths, ledger, engine
     errors.py       errors, named by who can mend them

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config, decision_settings
 from monitor.core.codec import plain
@@ -24,6 +23,7 @@ from monitor.registry import Catalogue
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from monitor.early import Early
     from monitor.net import Net
     from monitor.sinks.facts import Story
     from monitor.sinks.sender import Channel, Sender
@@ -98,13 +98,17 @@ async def serve(
     reread: Callable[[], Config] | None = None,
     play: Play | None = None,
     next_free_port: bool = False,
+    early: "Early | None" = None,
 ) -> None:
-    """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP."""
+    """Run the daemon until SIGTERM or SIGINT. `announce` is told the page's address once it answers; `reread` gives the configuration anew on SIGHUP.
+
+    `early` is what has answered on the port so far.
+    """
     from monitor.net import EgressPolicy, HttpNet
+    from monitor.shell import Shell
     from monitor.sinks.http import Face
     from monitor.sinks.metrics import Exposition
     from monitor.sinks.sender import Sender
-    from monitor.shell import Shell
     from monitor.source import Ports
 
     clock = SystemClock()
@@ -113,18 +117,21 @@ async def serve(
         stack.callback(store.close)
         net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
+        ports = Ports(net, clock, random.Random())
+        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
+        daemon = Daemon(pipeline, feed, clock)
+        daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), token=_token(config))
-        port = await face.start(config.server.host, config.server.port, next_free=next_free_port)
+        listening = early.take() if early is not None else None
+        port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
         announce(f"http://{config.server.host}:{port}/")
         await asyncio.sleep(0)  # whoever waits for the port is answered before the history is read
 
         pipeline.restore()
         shell.recall()
-        ports = Ports(net, clock, random.Random())
-        feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
-        daemon = shell.daemon = Daemon(pipeline, feed, clock)
+        shell.daemon = daemon
         sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
@@ -133,7 +140,6 @@ async def serve(
         settings = replace(settings, sources=play.sources) if play else settings
         pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
-        daemon.listen_to_signals()
         await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
 
 

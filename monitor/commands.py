@@ -38,7 +38,7 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
     try:
         pipeline = build_pipeline(store, config, wall_ms)
         drain(pipeline)
-        stored = sum(pipeline.receive(part, source="import", now=wall_ms()).stored for part in parts)
+        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), vintages=True).stored for part in parts)
     finally:
         store.close()
     return f"{stored} new"

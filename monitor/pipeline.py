@@ -87,11 +87,16 @@ class Pipeline:
         rejected: int = 0,
         inbox_ids: Sequence[str] = (),
         even_if_empty: bool = True,
+        vintages: bool = False,
         bookmark: Bookmark | None = None,
     ) -> Received:
-        """Readings through the door and into one event. `rejected` counts rows that the parser refused already."""
+        """Readings through the door and into one event. `rejected` counts rows that the parser refused already.
+
+        A poll says what is so now. `vintages` says that these are records instead, which may hold values that have been revised since.
+        """
         admission = admit(readings, source=source, received_at=now)
-        news = tuple(only_news(self.engine.market, admission.observations, now))
+        observations = [o for o in admission.observations if not self.store.holds(o)] if vintages else admission.observations
+        news = tuple(only_news(self.engine.market, observations, now, vintages=vintages))
         if not news and not even_if_empty and not inbox_ids:
             if bookmark is not None:
                 with self.store.transaction():
@@ -105,7 +110,7 @@ class Pipeline:
         body = message.body
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
-            return self.receive(readings, source="import", now=now, inbox_ids=[message.id]).effects
+            return self.receive(readings, source="import", now=now, inbox_ids=[message.id], vintages=True).effects
         return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
 
     def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
@@ -146,8 +151,11 @@ def message(alert: Alerted) -> bytes:
     return dumps(presented({"type": alert.type, "timestamp": alert.at, "data": {**alert.data, **told}})).encode()
 
 
-def only_news(market: Market, observations: Iterable[Observation], now: int) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say that it became known later became known now."""
+def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
+    """Leave out what is known already. A changed value that does not say that it became known later became known now.
+
+    Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
+    """
     seen: dict[tuple[SeriesKey, int], Observation] = {}
     for observation in observations:
         place = (observation.key, observation.at)
@@ -156,6 +164,6 @@ def only_news(market: Market, observations: Iterable[Observation], now: int) -> 
         known_at = before.known_at if before else market.known_at(*place)
         if held == observation.value:
             continue
-        is_stated = known_at is None or observation.known_at > known_at
+        is_stated = known_at is None or observation.known_at > known_at or (vintages and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]

@@ -70,15 +70,17 @@ class RealPlugins:
         self.gates = {**plugins("monitor.gates", Gate), **{cls.id: cls for cls in made if issubclass(cls, Gate)}}
 
     def rule(self, rule_id: str, settings: Mapping[str, Any]) -> Rule:
-        return build(self.rules[rule_id], dict(settings))
+        rule: Rule = build(self.rules[rule_id], dict(settings))
+        return rule
 
     def gate(self, gate_id: str, settings: Mapping[str, Any]) -> Gate:
-        return build(self.gates[gate_id], dict(settings))
+        gate: Gate = build(self.gates[gate_id], dict(settings))
+        return gate
 
 
 def settings_of(*, rules: Sequence[str] = (), gates: Sequence[str] = (), **others: Any) -> dict[str, Any]:
     """Settings as a `Configured` event carries them; no heartbeat unless asked for."""
-    enabled = {"rules": {name: {} for name in rules}, "gates": {name: {} for name in gates}}
+    enabled: dict[str, Any] = {"rules": {name: {} for name in rules}, "gates": {name: {} for name in gates}}
     return {"heartbeat_ms": 0, **enabled, **others}
 
 

@@ -49,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
 
 @pytest.mark.parametrize("page", range(PAGES))
 @pytest.mark.parametrize("moment", ["before the page is asked for", "inside the transaction", "after the transaction"])
-def test_a_crash_at_any_page_leaves_the_same_rows_after_a_second_run_F_023(
+def test_a_crash_at_any_page_leaves_the_same_rows_after_a_second_run(
     tmp_path: Path, whole: list[object], page: int, moment: str
 ) -> None:
     path, tick = tmp_path / "store.db", bomb(page)

@@ -165,6 +165,7 @@ def test_a_quote_without_a_time_keeps_what_may_lack_one_f_010() -> None:
         ("funding.predicted", None),
         ("open_interest.coins", None),
         ("open_interest.usd", None),
+        ("perp.mark", None),
     }
 
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from monitor.core.codec import presented
-from monitor.core.units import parse_time
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,6 +88,8 @@ def settings_for(options: Options, config: "Config", store: "SqliteStore") -> "S
 
 def when(text: str | None, name: str) -> int | None:
     """Epoch milliseconds of a time option. Raises ConfigError, so that a slip is a usage error."""
+    from monitor.core.units import parse_time
+
     if text is None:
         return None
     try:
@@ -99,6 +99,8 @@ def when(text: str | None, name: str) -> int | None:
 
 
 def print_json(value: object) -> None:
+    from monitor.core.codec import presented
+
     typer.echo(json.dumps(presented(value), sort_keys=True, ensure_ascii=True, allow_nan=False))
 
 

@@ -1,6 +1,5 @@
 """`demo`: the built-in stress story through the real daemon; no network, no key, no server."""
 
-import asyncio
 import base64
 import os
 import tempfile
@@ -31,6 +30,8 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; the next free one if it is taken.")] = 9464,
 ) -> None:
     """Play a ten-day stress story through the real daemon, with a page, metrics, and signed webhooks to a built-in receiver. Stays up until Ctrl-C."""
+    import asyncio
+
     options = options_of(context)
     with tempfile.TemporaryDirectory(prefix="hedge-monitor-demo-") as folder:
         asyncio.run(_play(options, Path(folder), speed, port))

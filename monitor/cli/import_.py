@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.common import load_config, open_store, options_of
+from monitor.cli.common import load_config, options_of
 from monitor.errors import MonitorError
 
 

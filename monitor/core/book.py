@@ -13,8 +13,8 @@ PositionKind = Literal["uniswap-v3", "perp", "tokens"]
 class Position:
     """One declared position.
 
-    `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `perp` needs `asset` and `size` in coins
-    (negative: short); `tokens` needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind implies.
+    `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `perp` needs `asset` and
+    `size` in coins (negative: short); `tokens` needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind implies.
     """
 
     id: str

@@ -9,8 +9,9 @@ from monitor.core.view import View
 def portfolio_capital_usd(view: View) -> float:
     """Equity of the declared book, capped by `book.capital` where that is set.
 
-    *(reading)* Equity is as valued now, not at the last daily close, and a perp counts with its margin (`book.perp_margin`): what stands on the venue's
-    account is not read. Raises Unknown, naming the position, when one cannot be valued: a share of an unknown sum is no limit.
+    *(reading)* Equity is as valued now, not at the last daily close, and a perp counts with its margin (`book.perp_margin`): what stands
+    on the venue's account is not read. Raises Unknown, naming the position, when one cannot be valued: a share of an unknown sum is no
+    limit.
     """
     equity = sum(_equity_usd(view, position) for position in view.settings.positions)
     cap = view.settings.book.capital

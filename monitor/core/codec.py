@@ -14,10 +14,13 @@ from monitor.core.units import iso
 
 
 def plain(value: object) -> Any:
-    """Dataclasses, mappings and sequences as plain dicts and lists; None and empty text are left out where they are the default: absent, never 0.
+    """Dataclasses, mappings and sequences as plain dicts and lists; None and empty text are left out where they are the default: absent,
+    never 0.
 
     A field without such a default stays, empty or not: what is written must be readable again.
     """
+    if value is None or isinstance(value, str | int | float):
+        return value  # most of what is ever written
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         named = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
         return {name: plain(item) for name, item, default in named if not ((item is None or item == "") and item == default)}
@@ -44,7 +47,7 @@ def digest(value: object) -> str:
 
 
 TIMES = frozenset(
-    "at known_at since until valid_until episode_since open_since timestamp now wall proposed_at moved_at heard_at started_at".split()
+    ["at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now", "wall", "proposed_at", "moved_at", "heard_at", "started_at"]
 )
 EXACT_IN_JSON = 2**53
 

@@ -41,8 +41,8 @@ class _Refused(Exception):
 def admit(readings: Sequence[Reading], *, source: str, received_at: int) -> Admission:
     """Check readings against the vocabulary.
 
-    `received_at` is the wall clock in epoch milliseconds: nothing may be true or known more than two minutes after it (scheduled events excepted).
-    `source` names readings that name none themselves. Candles whose parts contradict each other are refused whole.
+    `received_at` is the wall clock in epoch milliseconds: nothing may be true or known more than two minutes after it (scheduled events
+    excepted). `source` names readings that name none themselves. Candles whose parts contradict each other are refused whole.
     """
     admitted: list[tuple[int, Observation]] = []
     rejections: list[Rejection] = []

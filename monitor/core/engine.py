@@ -1,7 +1,8 @@
 """The brain: one event in, effects out. Pure of time, chance and the outside world; live, restart and replay all call `apply`.
 
-A pass goes: take the event in, judge the rules whose inputs changed or whose clock is due (needed rules first), open and close episodes, ask the gates
-about layers, look after the ledger and the sources. Each effect is folded as it is made, so what comes later in the pass sees it.
+A pass goes: take the event in, judge the rules whose inputs changed or whose clock is due (needed rules first), open and close
+episodes, ask the gates about layers, look after the ledger and the sources. Each effect is folded as it is made, so what comes later in
+the pass sees it.
 """
 
 from collections import defaultdict
@@ -187,7 +188,11 @@ class Engine:
         view.wake(episode.since + REARM_MS)
         if verdict.state is Truth.QUIET and self._is_over(rule, instance, view, episode.since):
             self._close_episode(instance, episode.since, "past its exit")
-        elif verdict.state is Truth.FIRED and self.now >= episode.since + REARM_MS and self._is_uncovered(rule, instance, verdict, episode.since):
+        elif (
+            verdict.state is Truth.FIRED
+            and self.now >= episode.since + REARM_MS
+            and self._is_uncovered(rule, instance, verdict, episode.since)
+        ):
             self._close_episode(instance, episode.since, "14 days of firing and still uncovered: armed again")
             self._open_episode(rule, instance, view, verdict)
 
@@ -238,5 +243,3 @@ def _by_input(rules: Mapping[Instance, Rule]) -> dict[tuple[str, str], list[Inst
         for one in rule.inputs(instance.subject):
             readers[(one.metric, one.subject)].append(instance)
     return dict(readers)
-
-

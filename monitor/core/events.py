@@ -1,4 +1,7 @@
-"""What comes into the brain: a closed family of frozen values. `now` is the instant at which the brain learns of it (epoch milliseconds)."""
+"""What comes into the brain: a closed family of frozen values.
+
+`now` is the instant at which the brain learns of it (epoch milliseconds).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

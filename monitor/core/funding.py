@@ -4,7 +4,8 @@ median weighted by open interest, where no venue weighs over 60%.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
+from functools import partial
+from itertools import compress
 from typing import TypeVar
 
 import numpy as np
@@ -84,29 +85,42 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
     return Payments(rates.at[known], values, np.rint(intervals[known] * HOUR).astype(np.int64))
 
 
-def weighted_median(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> float:
+def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
-    shares = _capped(np.array(weights, dtype=np.float64))
-    order = np.argsort(np.array(values), kind="stable")
+    return _middle(values, _capped(weights))
+
+
+def _middle(values: Sequence[float], shares: Sequence[float]) -> float:
+    order = sorted(range(len(values)), key=values.__getitem__)
     running = 0.0
     for place, index in enumerate(order):
         running += shares[index]
         if abs(running - 0.5) < 1e-12 and place + 1 < len(order):
-            return float((values[index] + values[order[place + 1]]) / 2)
+            return (values[index] + values[order[place + 1]]) / 2
         if running > 0.5:
             break
-    return float(values[index])
+    return values[index]
 
 
-def _capped(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = weights / weights.sum()
-    heaviest = int(shares.argmax())
+def _capped(weights: Sequence[float]) -> list[float]:
+    """Shares of the total. A handful of venues: plain numbers are ten times as fast as arrays, and add up in one order everywhere."""
+    total = _sum(weights)
+    shares = [weight / total for weight in weights]
+    heaviest = shares.index(max(shares))
     if len(shares) < 2 or shares[heaviest] <= HEAVIEST:
         return shares
-    others = shares.sum() - shares[heaviest]
-    shares *= (1 - HEAVIEST) / others
+    factor = (1 - HEAVIEST) / (_sum(shares) - shares[heaviest])
+    shares = [share * factor for share in shares]
     shares[heaviest] = HEAVIEST
     return shares
+
+
+def _sum(values: Iterable[float]) -> float:
+    """From left to right: the built-in sum rounds differently from Python 3.12 on, and a decision must not."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
 
 
 def venues_of(view: View, asset: str, name: str) -> tuple[str, ...]:
@@ -116,11 +130,15 @@ def venues_of(view: View, asset: str, name: str) -> tuple[str, ...]:
 
 def aggregate(view: View, asset: str, name: str) -> Aggregate:
     """The aggregate `all` or `dex` for an asset. Raises Unknown with fewer venues than it needs (3, 2) that are fresh and state their interval."""
+    return view.once(("aggregate", asset, name), lambda: _aggregate(view, asset, name))
+
+
+def _aggregate(view: View, asset: str, name: str) -> Aggregate:
     payments: dict[str, Payments] = {}
     reasons = []
     for venue in venues_of(view, asset, name):
         try:
-            payments[venue] = venue_payments(view, asset, venue, MEDIAN_MS + MEAN_MS)
+            payments[venue] = view.once(("payments", asset, venue), partial(venue_payments, view, asset, venue, MEDIAN_MS + MEAN_MS))
         except Unknown as why:
             reasons.append(why.reason)
     if len(payments) < LEAST_VENUES[name]:
@@ -154,9 +172,17 @@ def _slots(view: View, venues: Sequence[Payments], weights: Sequence[float], lea
     table = np.array([_slot_means(paid, ends) for paid in venues])
     paid = ~np.isnan(table)
     kept = np.flatnonzero(paid.sum(axis=0) >= least)
-    shares = np.array(weights)
-    values = [weighted_median(table[paid[:, i], i], shares[paid[:, i]]) for i in kept]
+    values = _medians(table.T[kept].tolist(), paid.T[kept].tolist(), weights)
     return ends[kept], np.array(values, dtype=np.float64)
+
+
+def _medians(slots: list[list[float]], paid: list[list[bool]], weights: Sequence[float]) -> list[float]:
+    """The weighted median of each slot over the venues that paid in it; mostly they are the same ones, and weigh the same."""
+    shares: dict[tuple[bool, ...], list[float]] = {}
+    for who in map(tuple, paid):
+        if who not in shares:
+            shares[who] = _capped(list(compress(weights, who)))
+    return [_middle(list(compress(values, who)), shares[tuple(who)]) for values, who in zip(slots, paid, strict=True)]
 
 
 def _slot_means(paid: Payments, ends: Times) -> Floats:

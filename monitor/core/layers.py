@@ -116,7 +116,12 @@ def _hold(engine: "Engine", asked: _Asked) -> None:
     reason = "; ".join(asked.refusals)
     engine.emit(Held(engine.now, held_id, proposal, asked.gates, signature, reason))
     summary = f"Refused a layer for {proposal.position} ({proposal.rule}, {proposal.subject}), because {reason}"
-    data = {"position": proposal.position, "layer": {"id": proposal.id, "proposal": proposal}, "gates": asked.gates, "conditions": proposal.conditions}
+    data = {
+        "position": proposal.position,
+        "layer": {"id": proposal.id, "proposal": proposal},
+        "gates": asked.gates,
+        "conditions": proposal.conditions,
+    }
     engine.alert("layer.refused", (held_id,), "info", summary, data)
 
 
@@ -133,14 +138,14 @@ def describe(proposal: Proposal) -> str:
     """The layer in words: what, how large, for what, at what cost."""
     what = f"a short perp on {proposal.asset}" if proposal.instrument == "short_perp" else f"a collateral top-up in {proposal.asset}"
     cut = f" ({proposal.binding})" if proposal.binding else ""
-    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {proposal.cost_usd:,.2f} USD over 7 days"
+    return (
+        f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {proposal.cost_usd:,.2f} USD over 7 days"
+    )
 
 
 def tell_move(engine: "Engine", moved: LayerMoved, kind: str, severity: str, summary: str) -> None:
     """Alert that a layer has moved."""
-    layer = engine.state.ledger.get(moved.id)
-    if layer is None:
-        raise ValueError(f"{moved.id} moved without being in the ledger")
+    layer = engine.state.ledger.held(moved.id)
     data = {
         "position": layer.proposal.position,
         "layer": {"id": layer.id, "state": moved.state, "proposal": layer.proposal, "by": moved.by or None},

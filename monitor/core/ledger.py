@@ -50,6 +50,10 @@ class Ledger:
     def get(self, layer_id: str) -> Layer | None:
         return self._layers.get(layer_id)
 
+    def held(self, layer_id: str) -> Layer:
+        """A layer that is known to be there. Raises KeyError otherwise."""
+        return self._layers[layer_id]
+
     def refusal(self, layer_id: str, state: str) -> str | None:
         """Why a layer cannot enter a state; None when it can."""
         layer = self._layers.get(layer_id)

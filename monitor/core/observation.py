@@ -16,7 +16,8 @@ class SeriesKey(NamedTuple):
 class Reading:
     """What a parser saw, before the door: nothing is checked yet.
 
-    `at` and `known_at` are epoch milliseconds; None asks the door for the metric's own rule. `source` is left empty by collectors that have one name.
+    `at` and `known_at` are epoch milliseconds; None asks the door for the metric's own rule. `source` is left empty by collectors that
+    have one name.
     """
 
     metric: str

@@ -10,8 +10,8 @@ from monitor.core.verdict import Condition, Evidence
 class Proposal:
     """One layer asked for by one episode of one rule, for one position.
 
-    `notional_usd` is what it protects, `capital_usd` what it ties up, `cost_usd` what it is expected to cost over `horizon_ms`, with `cost_source` saying
-    how that was reckoned. `binding` names the cap that cut the size, empty when none did.
+    `notional_usd` is what it protects, `capital_usd` what it ties up, `cost_usd` what it is expected to cost over `horizon_ms`, with
+    `cost_source` saying how that was reckoned. `binding` names the cap that cut the size, empty when none did.
     """
 
     rule: str

@@ -1,6 +1,7 @@
 """What a rule is and what a gate is: frozen dataclasses whose fields are their settings.
 
-A rule judges one subject. A gate is a rule whose subject is a proposal: FIRED blocks, halves or cuts it, QUIET lets it pass, UNKNOWN blocks.
+A rule judges one subject. A gate is a rule whose subject is a proposal: FIRED blocks, halves or cuts it, QUIET lets it pass, UNKNOWN
+blocks.
 """
 
 from collections.abc import Callable

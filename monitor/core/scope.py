@@ -32,7 +32,7 @@ def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:
         case Scope.TVL:
             implied = [subject for p in settings.positions for subject in tvl_subjects(p)]
             return tuple(dict.fromkeys([*implied, *settings.tvl_subjects]))
-        case Scope.MARKET:
+        case _:
             return (MARKET,)
 
 
@@ -64,5 +64,5 @@ def _is_exposed(scope: Scope, subject: str, position: Position, market: Market) 
             return subject in assets_held(position, market) - STABLES or subject in position.exposed_to
         case Scope.TVL:
             return subject in tvl_subjects(position)
-        case Scope.MARKET:
+        case _:
             return False

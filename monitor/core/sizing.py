@@ -16,11 +16,13 @@ HORIZON_YEARS = 7 / 365
 SHORT_PERP_FUNDING_FLOOR = -0.20
 
 
-def size(view: View, book: Book, position: Position, subject: str, rule: str, kind: Class, intent: Intent, verdict: Verdict, since: int) -> Proposal:
+def size(
+    view: View, book: Book, position: Position, subject: str, rule: str, kind: Class, intent: Intent, verdict: Verdict, since: int
+) -> Proposal:
     """The layer that a fired rule asks for, before the gates.
 
-    Notional is the book's layer share (25%) of the position's value, times the intent's own share. Raises Unknown when the position cannot be
-    valued, or when none of the intended actions can be priced.
+    Notional is the book's layer share (25%) of the position's value, times the intent's own share. Raises Unknown when the position
+    cannot be valued, or when none of the intended actions can be priced.
     """
     valuation = value_position(view, position)
     notional = abs(valuation.value_usd) * book.layer_share * intent.share

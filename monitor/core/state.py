@@ -87,7 +87,7 @@ class State:
                 self.sources.setdefault(effect.source, SourceState(effect.since)).down = not effect.up
             case Silenced():
                 self.silences[effect.id] = effect
-            case Alerted():
+            case _:
                 self._fold_alert(effect)
 
     def _fold_verdict(self, judged: Judged) -> None:

@@ -1,7 +1,7 @@
 """Units as a person writes them, and the one unit each quantity has inside.
 
-Times and durations are int milliseconds, rates are fractions, money is float US dollars. In a configuration every scalar is text, so a unit is
-required there; the numbers that a stored configuration carries are already in the inner unit and pass unchanged.
+Times and durations are int milliseconds, rates are fractions, money is float US dollars. In a configuration every scalar is text, so a
+unit is required there; the numbers that a stored configuration carries are already in the inner unit and pass unchanged.
 """
 
 import re

@@ -1,7 +1,7 @@
 """What a rule answers: a verdict made of conditions, each with its number, its threshold and how far it is from firing.
 
-`distance` is (value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired. Truth is three-valued (Kleene): what is not
-known is UNKNOWN, never QUIET.
+`distance` is (value - threshold) / scale in the firing direction: 0 is the threshold, positive has fired. Truth is three-valued (Kleene):
+what is not known is UNKNOWN, never QUIET.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -88,7 +88,9 @@ def less_than(name: str, value: float, threshold: float, *, scale: float | None 
 
 def flag(name: str, fired: bool, *, distance: float | None = None, reason: str = "") -> Condition:
     """A leg that is true or false; without a natural number its distance is 0 when true and -1 when false."""
-    return Condition(name, State.FIRED if fired else State.QUIET, reason, distance=distance if distance is not None else (0.0 if fired else -1.0))
+    return Condition(
+        name, State.FIRED if fired else State.QUIET, reason, distance=distance if distance is not None else (0.0 if fired else -1.0)
+    )
 
 
 def unknown(name: str, reason: str) -> Condition:

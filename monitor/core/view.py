@@ -1,12 +1,14 @@
 """What a rule sees: the market as of now, judged for quality, with every read kept as evidence.
 
-The view also learns from the reads when the answer could change without any news: a value goes stale, a point leaves its window, a timer ends. The
-earliest of these is `due`, and the engine asks again then and not before.
+The view also learns from the reads when the answer could change without any news: a value goes stale, a point leaves its window, a timer
+ends. The earliest of these is `due`, and the engine asks again then and not before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ from monitor.core.state import Episode, Instance, State
 from monitor.core.units import HOUR, MINUTE, iso
 from monitor.core.verdict import Evidence, Unknown, Verdict
 from monitor.core.vocabulary import find_metric
+
+Result = TypeVar("Result")
 
 FRESH_CADENCES = 3
 COVERAGE = 0.9
@@ -50,6 +54,7 @@ class View:
         self._market = market
         self._state = state
         self._evidence: dict[tuple[str, str, str, int], Evidence] = {}
+        self._computed: dict[tuple[str, ...], Any] = {}
         self.due: int | None = None
 
     @property
@@ -70,6 +75,13 @@ class View:
         """Ask to be judged again at `at`."""
         if at > self.now and (self.due is None or at < self.due):
             self.due = at
+
+    def once(self, key: tuple[str, ...], compute: Callable[[], Result]) -> Result:
+        """What `compute` gives, computed once in this judgement. A failure is not kept: it is raised anew."""
+        if key not in self._computed:
+            self._computed[key] = compute()
+        found: Result = self._computed[key]
+        return found
 
     def sources(self, metric: str, subject: str) -> tuple[str, ...]:
         return self._market.sources(metric, subject)
@@ -107,15 +119,19 @@ class View:
 
     def _spacing(self, metric: str, subject: str, source: str) -> int:
         series = self._need(metric, subject, source)
-        recent = series.at[series.between(0, self.now)][-INFERENCE_POINTS:]
+        known = series.between(0, self.now)
+        recent = series.at[max(known.start, known.stop - INFERENCE_POINTS) : known.stop]
         if len(recent) < 3:
             if (polled_ms := self._state.cadences.get(source)) is not None:
                 return polled_ms
             raise Unknown("short", f"{source} has only {len(recent)} values of {metric} {subject}, 3 are needed to know how often it comes")
-        return max(1, int(median(b - a for a, b in zip(recent, recent[1:], strict=False))))
+        return max(1, int(median(b - a for a, b in pairwise(recent))))
 
     def _interval_ms(self, subject: str, source: str) -> int:
-        """Interval of the newest funding: after a change from 1 h to 8 h the last 20 values are still an hour apart. 0 where it is not known."""
+        """Interval of the newest funding: after a change from 1 h to 8 h the last 20 values are still an hour apart.
+
+        0 where it is not known.
+        """
         series = self._market.series(FUNDING[1], subject, source)
         last = series.between(0, self.now).stop - 1 if series is not None else -1
         return round(float(series.value[last]) * HOUR) if series is not None and last >= 0 else 0
@@ -147,10 +163,15 @@ class View:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
             _must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
-        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
+        return Window(
+            at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source
+        )
 
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
-        """The newest closed bars without a gap, at most `count`. Raises Unknown when stale, or when fewer than `minimum` stand in one row."""
+        """The newest closed bars without a gap, at most `count`.
+
+        Raises Unknown when stale, or when fewer than `minimum` stand in one row.
+        """
         row = find_metric(metric)
         series = self._need(metric, subject, source)
         bar_ms = row.bar_ms if row is not None else 0
@@ -165,7 +186,9 @@ class View:
         start = int(holes[-1]) + 1 if len(holes) else 0
         if len(at) - start < minimum:
             gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
-            raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
+            raise Unknown(
+                "gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}"
+            )
         first = end - len(at) + start
         values = np.array(series.value[first:end], dtype=np.float64)
         return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
@@ -197,8 +220,9 @@ class View:
         if series is not None:
             inside = series.between(int(at[0]), int(at[-1]))
             held = np.array(series.at[inside], dtype=np.int64)
-            _, here, there = np.intersect1d(at, held, assume_unique=True, return_indices=True)
-            values[here] = np.array(series.value[inside], dtype=np.float64)[there]
+            here = np.searchsorted(at, held)
+            same = at[here] == held
+            values[here[same]] = np.array(series.value[inside], dtype=np.float64)[same]
         return values
 
     def prices_usd(self, asset: str) -> Mapping[tuple[str, str], float]:
@@ -215,7 +239,10 @@ class View:
         return prices
 
     def price_usd(self, asset: str) -> float:
-        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes or more. Raises Unknown otherwise."""
+        """Price that may decide: the median of at least two sources, or one source's mean over 30 minutes or more.
+
+        Raises Unknown otherwise.
+        """
         prices = self.prices_usd(asset)
         if len(prices) >= 2:
             return float(median(prices.values()))
@@ -225,7 +252,9 @@ class View:
         cadence_ms = self.cadence(metric, asset, source)
         window = self.window(metric, asset, source, max(TWAP_MS, 2 * cadence_ms), covered=False)
         if len(window) < 2 or int(window.at[-1] - window.at[0]) + cadence_ms < TWAP_MS:
-            raise Unknown("price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed")
+            raise Unknown(
+                "price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed"
+            )
         return float(window.value.mean())
 
     def _stop(self, series: Series, bar_ms: int) -> int:
@@ -276,5 +305,3 @@ def _span(span_ms: int) -> str:
     if hours >= 48:
         return f"{hours / 24:.1f} days"
     return f"{hours:.1f} h" if hours >= 1 else f"{span_ms / MINUTE:.0f} min"
-
-

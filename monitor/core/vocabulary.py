@@ -25,8 +25,9 @@ class Publication(StrEnum):
 class Metric:
     """One row of the vocabulary.
 
-    `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred from the series.
-    `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers, `undated` metrics may lack `at`.
+    `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred
+    from the series. `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers,
+    `undated` metrics may lack `at`.
     """
 
     name: str
@@ -72,8 +73,18 @@ def _funding() -> list[Metric]:
     slot = MINUTE
     return [
         Metric("funding.rate", "fraction per interval", ASSET, -0.05, 0.05, "settled funding; positive: longs pay shorts", slot_ms=slot),
-        Metric("funding.interval_hours", "hours", ASSET, 0.25, 24, "interval that the funding rate of the same instant covers", slot_ms=slot),
-        Metric("funding.predicted", "fraction per interval", ASSET, -0.05, 0.05, "funding the venue predicts; warns, never decides", undated=True),
+        Metric(
+            "funding.interval_hours", "hours", ASSET, 0.25, 24, "interval that the funding rate of the same instant covers", slot_ms=slot
+        ),
+        Metric(
+            "funding.predicted",
+            "fraction per interval",
+            ASSET,
+            -0.05,
+            0.05,
+            "funding the venue predicts; warns, never decides",
+            undated=True,
+        ),
     ]
 
 
@@ -140,9 +151,18 @@ def _macro() -> list[Metric]:
         Metric("macro.cpi", "index level", "US", 1, 10_000, "CPI-U, all items, level", Publication.STATED, month, earliest=LONG_AGO),
         Metric("macro.ppi", "index level", "US", 1, 10_000, "PPI final demand, level", Publication.STATED, month, earliest=LONG_AGO),
         Metric("macro.tbill_3m", "fraction", "US", -0.05, 0.5, "3-month treasury bill yield", Publication.SESSION, DAY, earliest=LONG_AGO),
-        Metric("macro.hy_spread", "fraction", "US", 0, 0.5, "high-yield spread over treasuries", Publication.SESSION, DAY, earliest=LONG_AGO),
         Metric(
-            "macro.event", "1 scheduled, 0 withdrawn", "CPI|PPI|FOMC", 0, 1, "instant of a release or decision", Publication.ANNOUNCED, earliest=LONG_AGO
+            "macro.hy_spread", "fraction", "US", 0, 0.5, "high-yield spread over treasuries", Publication.SESSION, DAY, earliest=LONG_AGO
+        ),
+        Metric(
+            "macro.event",
+            "1 scheduled, 0 withdrawn",
+            "CPI|PPI|FOMC",
+            0,
+            1,
+            "instant of a release or decision",
+            Publication.ANNOUNCED,
+            earliest=LONG_AGO,
         ),
     ]
 
@@ -176,5 +196,5 @@ def default_known_at(metric: Metric, at: int) -> int | None:
             return at - at % DAY + SESSION_CLOSE_MS
         case Publication.ANNOUNCED:
             return at - ANNOUNCED_AHEAD_MS
-        case Publication.STATED:
+        case _:
             return None

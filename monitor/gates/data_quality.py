@@ -21,8 +21,8 @@ MACRO = "macro."
 class DataQuality(Gate):
     """METHOD 0 and 4.3: the inputs of that rule are fresh and uncontested, and the position's assets have a price.
 
-    Contested: sources differ by more than their tolerance and no majority agrees; of three, two that agree are enough. Macro prints are as old as their own
-    rule lets them be. Stale or missing: UNKNOWN. Disputed: FIRED.
+    Contested: sources differ by more than their tolerance and no majority agrees; of three, two that agree are enough. Macro prints are
+    as old as their own rule lets them be. Stale or missing: UNKNOWN. Disputed: FIRED.
     """
 
     title: ClassVar[str] = "The numbers behind a proposal are fresh and undisputed"
@@ -37,7 +37,8 @@ class DataQuality(Gate):
 
     def judge(self, view: View, proposal: "Proposal") -> Ruling:
         """Raises Unknown when something the proposal stands on is missing or stale."""
-        for metric, subject, source in sorted({(e.metric, e.subject, e.source) for e in proposal.evidence if not e.metric.startswith(MACRO)}):
+        stands_on = {(e.metric, e.subject, e.source) for e in proposal.evidence if not e.metric.startswith(MACRO)}
+        for metric, subject, source in sorted(stands_on):
             view.newest(metric, subject, source)
         for what, tolerance, values in self._compared(view, proposal):
             if not _agree(list(values.values()), tolerance):

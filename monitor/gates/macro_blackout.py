@@ -27,11 +27,13 @@ class Release(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MacroBlackout(Gate):
-    """METHOD 4.3: from 24 h before to 2 h after CPI, PPI and FOMC, as scheduled at that time, a signal is blocked and evidence halved; both edges count.
+    """METHOD 4.3: from 24 h before to 2 h after CPI, PPI and FOMC, as scheduled at that time, a signal is blocked and evidence halved;
+    both edges count.
 
-    A source of the user's own wins over the built-in calendar: for FOMC on the same UTC day, for CPI and PPI, which come once a month, in the same UTC month.
-    A print that the proposal itself stands on does not open its own window. Without a calendar, or with nothing ahead in it, a signal cannot be judged;
-    evidence passes and says so. The exemption for MACD and breadth that had fired before waits for the breadth triggers, which do not exist yet.
+    A source of the user's own wins over the built-in calendar: for FOMC on the same UTC day, for CPI and PPI, which come once a month, in
+    the same UTC month. A print that the proposal itself stands on does not open its own window. Without a calendar, or with nothing ahead
+    in it, a signal cannot be judged; evidence passes and says so. The exemption for MACD and breadth that had fired before waits for the
+    breadth triggers, which do not exist yet.
     """
 
     title: ClassVar[str] = "No signal from 24 h before to 2 h after CPI, PPI and FOMC"
@@ -43,7 +45,8 @@ class MacroBlackout(Gate):
 
     def __post_init__(self) -> None:
         if min(self.before, self.after) < 0 or self.ahead <= self.before:
-            raise ValueError("before and after cannot be negative, and ahead must be longer than before: write before: 24h, after: 2h, ahead: 60d, say")
+            why = "before and after cannot be negative, and ahead must be longer than before"
+            raise ValueError(f"{why}: write before: 24h, after: 2h, ahead: 60d, say")
 
     def judge(self, view: View, proposal: "Proposal") -> Ruling:
         """Raises Unknown for a signal when the calendar is missing or has run out."""
@@ -61,7 +64,7 @@ class MacroBlackout(Gate):
     def _outside(self, view: View, proposal: "Proposal", schedule: list[Release]) -> str:
         ahead = [r for r in schedule if view.now < r.at <= view.now + self.ahead]
         if not ahead:
-            why = "no calendar of CPI, PPI or FOMC is known" if not schedule else f"the calendar shows no release in the next {self.ahead / DAY:g} days"
+            why = f"the calendar shows no release in the next {self.ahead / DAY:g} days" if schedule else "no calendar of releases is known"
             if proposal.kind == Class.SIGNAL:
                 raise Unknown("calendar", why)
             return f"{why}: no window can be seen, evidence passes"

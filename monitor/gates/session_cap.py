@@ -20,8 +20,9 @@ COUNTED = LIVE | {"closed"}
 class SessionCap(Gate):
     """METHOD 4.3: new layers of one UTC day tie up at most 25% of the defined-risk capital, and no tier more than half of that.
 
-    *(reading)* Half of the day's allowance, not of what was added so far, else a day could have no first layer. A layer counts on the day it was proposed,
-    unless it was rejected, retracted or has expired unused. The wider cap of a calm regime needs the regime, which is not measured yet: it is never used.
+    *(reading)* Half of the day's allowance, not of what was added so far, else a day could have no first layer. A layer counts on the day
+    it was proposed, unless it was rejected, retracted or has expired unused. The wider cap of a calm regime needs the regime, which is
+    not measured yet: it is never used.
     """
 
     title: ClassVar[str] = "At most 25% of the defined-risk capital in new layers a day"
@@ -42,8 +43,9 @@ class SessionCap(Gate):
         used, used_by_tier = _added_today(view, proposal)
         room = min(allowed - used, allowed * self.tier_share - used_by_tier)
         said = (
-            f"{used:,.0f} USD of today's {allowed:,.0f} are in new layers, {used_by_tier:,.0f} of {allowed * self.tier_share:,.0f} in tier {proposal.tier}"
-            " (regime not measured: the cap of a calm one is not used)"
+            f"{used:,.0f} USD of today's {allowed:,.0f} are in new layers, "
+            f"{used_by_tier:,.0f} of {allowed * self.tier_share:,.0f} in tier {proposal.tier} "
+            "(regime not measured: the cap of a calm one is not used)"
         )
         if proposal.capital_usd <= room:
             return passes(said)
@@ -56,6 +58,7 @@ class SessionCap(Gate):
 
 def _added_today(view: View, proposal: "Proposal") -> tuple[float, float]:
     """Capital in USD of today's layers: all of them, and those of the proposal's tier."""
-    today = [layer for layer in view.ledger if layer.state in COUNTED and layer.proposed_at // DAY == view.now // DAY and layer.id != proposal.id]
+    others = [layer for layer in view.ledger if layer.state in COUNTED and layer.id != proposal.id]
+    today = [layer for layer in others if layer.proposed_at // DAY == view.now // DAY]
     in_tier = (layer.proposal.capital_usd for layer in today if layer.proposal.tier == proposal.tier)
     return sum(layer.proposal.capital_usd for layer in today), sum(in_tier)

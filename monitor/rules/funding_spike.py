@@ -18,10 +18,11 @@ UNIT = "fraction a year"
 
 @dataclass(frozen=True, kw_only=True)
 class FundingSpike(Rule):
-    """METHOD 4.1: an aggregate beyond +-50% a year, or off its 30-day median by max(3 x 1.4826 MAD, 20 points). The 50% is the method's own number.
+    """METHOD 4.1: an aggregate beyond +-50% a year, or off its 30-day median by max(3 x 1.4826 MAD, 20 points). The 50% is the method's
+    own number.
 
-    Beyond is strict, off by at least is not. Aggregate `dex` is left out while no such venue has ever given funding. The exit asks every aggregate to be
-    below `exit` and less than `exit_deviation` off its median.
+    Beyond is strict, off by at least is not. Aggregate `dex` is left out while no such venue has ever given funding. The exit asks every
+    aggregate to be below `exit` and less than `exit_deviation` off its median.
     """
 
     title: ClassVar[str] = "Funding beyond 50% a year, or far off its 30-day median"
@@ -66,7 +67,7 @@ class FundingSpike(Rule):
         return Intent(tier="intermediate", actions=actions)
 
     def _is_calm(self, known: Aggregate, now: int) -> bool:
-        return abs(known.now) < self.exit and abs(known.now - known.usual(now)[0]) < self.exit_deviation
+        return _rounded(abs(known.now)) < self.exit and _rounded(abs(known.now - known.usual(now)[0])) < self.exit_deviation
 
     def _legs(self, view: View, subject: str, name: str) -> Iterator[Condition]:
         try:
@@ -81,7 +82,7 @@ class FundingSpike(Rule):
     def _level(self, known: Aggregate, name: str) -> Condition:
         weighing = "" if known.weighted else " (unweighted: no venue gives its open interest)"
         reason = f"{name} funding is {known.now:+.1%} a year over {len(known.venues)} venues{weighing}"
-        leg = more_than(f"{name}: {LEVEL}", abs(known.now), self.threshold, unit=UNIT, reason=reason)
+        leg = more_than(f"{name}: {LEVEL}", _rounded(abs(known.now)), self.threshold, unit=UNIT, reason=reason)
         return _signed(leg, known.now)
 
     def _deviation(self, known: Aggregate, name: str, now: int) -> Condition:
@@ -89,11 +90,16 @@ class FundingSpike(Rule):
         allowed = max(self.deviation_sigmas * MAD_TO_SIGMA * spread, self.deviation)
         off = known.now - middle
         reason = f"{name} funding is {100 * off:+.1f} points off its 30-day median of {middle:+.1%}, {100 * allowed:.1f} are a spike"
-        return _signed(at_least(f"{name}: {DEVIATION}", abs(off), allowed, unit=UNIT, reason=reason), off)
+        return _signed(at_least(f"{name}: {DEVIATION}", _rounded(abs(off)), _rounded(allowed), unit=UNIT, reason=reason), off)
 
 
 def _names(view: View, subject: str) -> tuple[str, ...]:
     return ("all", "dex") if venues_of(view, subject, "dex") else ("all",)
+
+
+def _rounded(value: float) -> float:
+    """To 12 decimals: 30% less 10% are 20 points, not a binary hair below them."""
+    return round(value, 12)
 
 
 def _signed(leg: Condition, value: float) -> Condition:

@@ -18,11 +18,14 @@ RSI_POINTS = "RSI points"
 
 @dataclass(frozen=True, kw_only=True)
 class MacdRsiScaling(Rule):
-    """METHOD 2 and 4.1: 40, 55 and the divergence are the method's own. Judged on closed 4 h bars of the perp, or of the spot where there is no perp.
+    """METHOD 2 and 4.1: 40, 55 and the divergence are the method's own.
 
-    FIRED from the bar on which RSI crosses above `high`, with a minimum below `low` in the `lookback` bars before it and a positive divergence active, while
-    RSI stays above and the divergence stays active. A protective layer is cheaper in the recovery than in the fall. Its size is +0.25 of the notional, the
-    book's own layer share; the larger total of a cheap volatility premium needs a volatility rank, which is not measured yet.
+    Judged on closed 4 h bars of the perp, or of the spot where there is no perp.
+
+    FIRED from the bar on which RSI crosses above `high`, with a minimum below `low` in the `lookback` bars before it and a positive
+    divergence active, while RSI stays above and the divergence stays active. A protective layer is cheaper in the recovery than in the
+    fall. Its size is +0.25 of the notional, the book's own layer share; the larger total of a cheap volatility premium needs a
+    volatility rank, which is not measured yet.
     """
 
     title: ClassVar[str] = "RSI from below 40 to above 55 with a positive MACD divergence"
@@ -69,7 +72,9 @@ class MacdRsiScaling(Rule):
         return (
             more_than("RSI(14, 4h)", now, self.high, unit=RSI_POINTS, reason=f"RSI is {now:.1f}, asked for is above {self.high:g}"),
             self._lowest(strength[crossing - self.lookback : crossing]),
-            flag("positive divergence", bool(active[-1]), reason=f"a positive MACD divergence is {'active' if active[-1] else 'not active'}"),
+            flag(
+                "positive divergence", bool(active[-1]), reason=f"a positive MACD divergence is {'active' if active[-1] else 'not active'}"
+            ),
             flag("crossing", fired, reason=_crossed(len(strength) - 1 - crossing if fired else None, self.high)),
         )
 
@@ -78,7 +83,8 @@ class MacdRsiScaling(Rule):
         lowest = float(before.min())
         if np.isnan(lowest):
             return unknown(name, f"the price did not move in the {self.lookback} bars before: there was no RSI")
-        return less_than(name, lowest, self.low, unit=RSI_POINTS, reason=f"its lowest of {self.lookback} bars is {lowest:.1f}, asked for is below {self.low:g}")
+        reason = f"its lowest of {self.lookback} bars is {lowest:.1f}, asked for is below {self.low:g}"
+        return less_than(name, lowest, self.low, unit=RSI_POINTS, reason=reason)
 
 
 def _crossed(bars_ago: int | None, high: float) -> str:

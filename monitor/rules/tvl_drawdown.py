@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from monitor.core.rule import Class, Group, Input, Rule, Scope
 from monitor.core.units import HOUR, Duration, Fraction
@@ -45,7 +44,7 @@ class TvlDrawdown(Rule):
 
     def judge(self, view: View, subject: str) -> Verdict:
         points = self._points(view, subject, self.window)
-        fall = float(self._drawdowns(points.at, points.value)[-1])
+        fall = self._drawdown(points, len(points) - 1)
         _must_be_confirmed(points, fall <= -self.threshold)
         against = "its highest value of" if self.variant == "high" else "its value at the start of"
         reason = f"TVL of {subject} is {_percent(fall)} against {against} the last {self.window / HOUR:g} h"
@@ -54,7 +53,7 @@ class TvlDrawdown(Rule):
     def over(self, view: View, subject: str, since: int) -> bool:
         """Drawdown above -4% at every sample of 24 h, the first of them included."""
         points = self._points(view, subject, self.window + self.exit_for)
-        falls = self._drawdowns(points.at, points.value)
+        falls = np.array([self._drawdown(points, i) for i in range(len(points))])
         bad = np.flatnonzero(falls <= -self.exit)
         first_good = int(bad[-1]) + 1 if len(bad) else 0
         return first_good < len(points) and int(points.at[-1] - points.at[first_good]) >= self.exit_for
@@ -72,16 +71,13 @@ class TvlDrawdown(Rule):
             return _with_newer(view, subject, covered, [s for s in sources if s != source], span_ms)
         raise reasons[0] if reasons else Unknown("missing", f"nobody has given the TVL of {subject} yet")
 
-    def _drawdowns(self, at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Fall at each sample against its own window, as a fraction (0 or negative for `high`). A window of zeros has not fallen."""
-        falls = np.zeros(len(at))
-        for i in range(len(at)):
-            start = int(np.searchsorted(at, at[i] - self.window))
-            before = value[start : i + 1]
-            base = float(before.max() if self.variant == "high" else before[0])
-            falls[i] = value[i] / base - 1 if base > 0 else 0.0
+    def _drawdown(self, points: Window, place: int) -> float:
+        """Fall of one sample against its own window, as a fraction (0 or negative for `high`). A window of zeros has not fallen."""
+        start = int(np.searchsorted(points.at, points.at[place] - self.window))
+        before = points.value[start : place + 1]
+        base = float(before.max() if self.variant == "high" else before[0])
         # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
-        return np.round(falls, 12)
+        return round(float(points.value[place]) / base - 1, 12) if base > 0 else 0.0
 
 
 def _with_newer(view: View, subject: str, covered: Window, others: list[str], span_ms: int) -> Window:

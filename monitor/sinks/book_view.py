@@ -17,35 +17,36 @@ if TYPE_CHECKING:
 
 IN_FORCE = frozenset({"active", "closing"})
 COMMITTED = frozenset({"proposed", "approved", "active", "closing", "closed"})
-SESSION_SHARE = 0.25
+SESSION_SHARE, TIER_SHARE = 0.25, 0.50
+TIERS = ("short", "intermediate", "structural")
 
 
 def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
-    `equity_usd` is what is held; a perp counts in the deltas alone, its margin is not known. It is absent while a position cannot be
-    valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
+    `equity_usd` counts a perp with its margin, as the budgets do (`core.capital`). It is absent while a position cannot be valued; then
+    `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
     valued: dict[str, Valuation | Unknown] = {p.id: _value(engine, p) for p in engine.settings.positions}
     positions = [_position(engine, p, valued[p.id]) for p in engine.settings.positions]
     unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]
-    perps = {p.id for p in engine.settings.positions if p.kind == "perp"}
-    held_usd = sum(v.value_usd for name, v in valued.items() if isinstance(v, Valuation) and name not in perps)
-    has_equity = len(perps) < len(valued)
+    margins = {p.id: engine.settings.book.perp_margin if p.kind == "perp" else 1.0 for p in engine.settings.positions}
+    held_usd = sum(v.value_usd * margins[name] for name, v in valued.items() if isinstance(v, Valuation))
     delta = _net_delta(engine, valued)
-    known = has_equity and not unvalued
+    equity_usd = held_usd if valued and not unvalued else None
+    capital_usd = _capital(engine, equity_usd)
     book = present(
         positions=len(positions),
         mode=engine.settings.book.mode,
         objective=engine.settings.book.objective,
         rule_set=engine.settings.rule_set,
-        equity_usd=held_usd if known else None,
-        valued_usd=held_usd if has_equity and unvalued and len(unvalued) < len(valued) else None,
+        equity_usd=equity_usd,
+        valued_usd=held_usd if 0 < len(unvalued) < len(valued) else None,
         unvalued=unvalued or None,
         net_delta_usd=delta or None,
         protected_ratio=_protected(engine, valued) if not unvalued else None,
-        capital_usd=_capital(engine, held_usd if known else None),
-        session=_session(engine, held_usd if known else None, now),
+        capital_usd=capital_usd,
+        session=_session(engine, capital_usd, now),
     )
     return book, positions
 
@@ -114,14 +115,18 @@ def _capital(engine: "Engine", equity_usd: float | None) -> float | None:
     return min(equity_usd, cap) if cap > 0 else equity_usd
 
 
-def _session(engine: "Engine", equity_usd: float | None, now: int) -> dict[str, float] | None:
+def _session(engine: "Engine", capital_usd: float | None, now: int) -> dict[str, Any] | None:
     """Capital that new layers may still tie up before midnight UTC, as the gate `session-cap` counts it; absent while that gate is off."""
     plug = engine.settings.gates.get("session-cap")
-    capital = _capital(engine, equity_usd)
-    if plug is None or not plug.enabled or capital is None or capital <= 0:
+    if plug is None or not plug.enabled or capital_usd is None or capital_usd <= 0:
         return None
-    cap = capital * engine.settings.book.envelope * float(plug.settings.get("share", SESSION_SHARE))
-    today = now - now % DAY
-    used = sum(one.proposal.capital_usd for one in engine.state.ledger if one.proposed_at >= today and one.state in COMMITTED)
-    left = max(0.0, cap - used)
-    return {"cap_usd": cap, "used_usd": used, "left_usd": left, "left_ratio": left / cap if cap > 0 else 0.0}
+    cap = capital_usd * engine.settings.book.envelope * float(plug.settings.get("share", SESSION_SHARE))
+    tier_cap = cap * float(plug.settings.get("tier_share", TIER_SHARE))
+    used = dict.fromkeys(TIERS, 0.0)
+    for layer in engine.state.ledger:
+        if layer.proposed_at // DAY == now // DAY and layer.state in COMMITTED:
+            used[layer.proposal.tier] = used.get(layer.proposal.tier, 0.0) + layer.proposal.capital_usd
+    left = max(0.0, cap - sum(used.values()))
+    by_tier = {tier: max(0.0, min(left, tier_cap - usd)) for tier, usd in used.items()}
+    share_left = left / cap if cap > 0 else 0.0
+    return {"cap_usd": cap, "used_usd": sum(used.values()), "left_usd": left, "left_ratio": share_left, "left_by_tier_usd": by_tier}

@@ -34,7 +34,8 @@ class Chart:
 
     def draw(self, engine: "Engine", marks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any] | None:
         """{asset, tvl_subject, at: [ms], price_usd: [..|null], tvl_usd: [..|null], marks}; None while there is nothing to draw."""
-        price, tvl = self._price(engine), _tvl(engine)
+        fired = [m["subject"] for m in marks if m["mark"] == "fired" and m["at"] > engine.now - self._span_ms]
+        price, tvl = self._price(engine), _tvl(engine, fired)
         of = (engine.now // self._step_ms, price, tvl, len(marks), marks[-1]["at"] if marks else 0)
         if of != self._of or self._drawn is None:
             self._of, self._drawn = of, self._draw(engine, price, tvl, marks)
@@ -101,9 +102,10 @@ def _marks(marks: Iterable[Mapping[str, Any]], start: int, drawn: set[str | None
     return [m for m in marks if (m["at"] >= start or m["mark"] == "fired") and ("subject" not in m or m["subject"] in drawn)]
 
 
-def _tvl(engine: "Engine") -> _Named | None:
-    """The first TVL that the rules watch and somebody gives, from its longest series."""
-    for subject in subjects_of(Scope.TVL, engine.settings):
+def _tvl(engine: "Engine", fired: Sequence[str]) -> _Named | None:
+    """The TVL that fired first in the time that is drawn, else the first that is watched; from its longest series."""
+    watched = subjects_of(Scope.TVL, engine.settings)
+    for subject in [*(one for one in fired if one in watched), *watched]:
         sources = engine.market.sources("tvl.usd", subject)
         if sources:
             return "tvl.usd", subject, max(sources, key=lambda source: _length(engine, subject, source))

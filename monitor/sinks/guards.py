@@ -5,11 +5,11 @@ import binascii
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Collection
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from monitor.early import hostname, own_names
 from monitor.errors import ConfigError
 
 MIN_TOKEN_CHARACTERS = 16
@@ -50,7 +50,7 @@ def must_be_safe(host: str, token: str | None) -> None:
 
 def guards(host: str, token: str | None, hosts: Collection[str]) -> list[Middleware]:
     """The middleware, outermost first. `hosts` are further names under which a proxy on this machine may ask."""
-    allowed = frozenset({"localhost", "127.0.0.1", "::1", host.strip("[]").lower(), *(name.lower() for name in hosts)})
+    allowed = own_names(host, hosts)
     inner = [_methods()]
     if is_loopback(host):
         inner.append(_known_host(allowed))
@@ -63,6 +63,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Set the headers that every answer carries; a handler's own choice of caching stays."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "hedge-monitor"  # the versions of what runs here are nobody's business
 
 
 def refusal(status: int, message: str, **headers: str) -> web.Response:
@@ -99,18 +100,11 @@ def _known_host(allowed: frozenset[str]) -> Middleware:
 
     @web.middleware
     async def known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _hostname(request.headers.get("Host", "")) not in allowed:
+        if hostname(request.headers.get("Host", "")) not in allowed:
             return refusal(421, "this port is asked for by another name: use http://127.0.0.1 or http://localhost")
         return await handler(request)
 
     return known_host
-
-
-def _hostname(header: str) -> str:
-    try:
-        return (urlsplit(f"//{header}").hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _bearer(token: str) -> Middleware:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import socket
 import time
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
@@ -38,7 +39,7 @@ class Face:
     """Serves a snapshot of the view model and the metrics.
 
     `snapshot` gives the view model, `metrics` the Prometheus text. `alive` gives "" while the daemon is deciding, else what is wrong.
-    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy on this machine may ask.
+    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy may ask.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class Face:
         self._kept = None
         self._streams.publish()
 
-    async def start(self, host: str, port: int, *, next_free: bool = False) -> int:
-        """Listen; returns the port. With `next_free` a port that is taken is passed over.
+    async def start(self, host: str, port: int, *, next_free: bool = False, listening: socket.socket | None = None) -> int:
+        """Listen, or take over a socket that is `listening` already; returns the port. With `next_free` a port that is taken is passed over.
 
         Raises ConfigError off loopback without a token, and for a port that cannot be had.
         """
@@ -73,6 +74,7 @@ class Face:
             self.app(host),
             access_log=None,
             handle_signals=False,
+            handler_cancellation=True,  # else a reader that left keeps its stream until the next write
             keepalive_timeout=30.0,
             shutdown_timeout=0.5,
             max_line_size=MAX_HEADER_BYTES,
@@ -81,7 +83,7 @@ class Face:
         await runner.setup()
         for candidate in range(port, port + (PORTS_TRIED if next_free and port else 1)):
             try:
-                await web.TCPSite(runner, host, candidate).start()
+                await (web.SockSite(runner, listening) if listening else web.TCPSite(runner, host, candidate)).start()
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     await runner.cleanup()

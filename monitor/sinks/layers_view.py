@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.effects import Held
 from monitor.core.layers import describe
 from monitor.core.ledger import Layer
+from monitor.core.state import Instance
 from monitor.sinks import shapes
 from monitor.sinks.shapes import present
 
@@ -35,8 +37,8 @@ def _layer(engine: "Engine", layer: Layer) -> dict[str, Any]:
 
 
 def held_view(engine: "Engine") -> list[dict[str, Any]]:
-    """Proposals that are held now, newest first, each with what every gate said."""
-    newest = sorted(engine.state.held.values(), key=lambda one: (-one.at, one.id))[:SHOWN]
+    """Proposals that are held while the episode that asked for them is open, newest first, each with what every gate said."""
+    newest = sorted((one for one in engine.state.held.values() if _asks_still(engine, one)), key=lambda one: (-one.at, one.id))[:SHOWN]
     return [
         {
             "id": one.id,
@@ -51,8 +53,13 @@ def held_view(engine: "Engine") -> list[dict[str, Any]]:
     ]
 
 
+def _asks_still(engine: "Engine", held: Held) -> bool:
+    episode = engine.state.episodes.get(Instance(held.proposal.rule, held.proposal.subject))
+    return episode is not None and episode.since == held.proposal.episode_since
+
+
 def ladder_view(engine: "Engine", layers: list[dict[str, Any]], held: list[dict[str, Any]], book: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per tier: notional by state and cost of what lives in it. No tier takes more than half of a day's additions."""
+    """One row per tier: notional by state and cost of what lives in it, and the room that the day has left for it."""
     return [_tier(tier, horizon, [x for x in layers if x["tier"] == tier and x["live"]], held, book) for tier, horizon in TIERS.items()]
 
 
@@ -70,6 +77,6 @@ def _tier(tier: str, horizon: str, live: list[dict[str, Any]], held: list[dict[s
         **present(
             cost_usd=sum(x["cost_usd"] for x in live) if live else None,
             capital_usd=sum(x["capital_usd"] for x in live) if live else None,
-            left_usd=min(session["left_usd"], session["cap_usd"] / 2) if session is not None else None,
+            left_usd=session["left_by_tier_usd"].get(tier) if session is not None else None,
         ),
     }

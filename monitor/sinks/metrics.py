@@ -186,7 +186,7 @@ GAUGES: Table = {
     "gate_blocked": ("proposals held now that this gate blocks", ("gate",), _each("gates", "blocked", gate="id")),
     "layer_notional_usd": ("notional of the layers that live", ("position", "tier", "state"), _notional),
     "layer_budget_remaining_ratio": ("share of a budget that new layers may still use", ("scope",), _session),
-    "equity_usd": ("what the book holds, perps left out; absent while a position cannot be valued", (), _one("book", "equity_usd")),
+    "equity_usd": ("what the book holds, perps at their margin; absent while a position cannot be valued", (), _one("book", "equity_usd")),
     "protected_ratio": ("notional of the layers in force over the long delta of the book", (), _one("book", "protected_ratio")),
     "position_value_usd": ("value of a position; of a perp its notional", ("position",), _each("positions", "value_usd", position="id")),
     "position_delta_usd": ("amount of an asset that a position holds, at its price", ("position", "asset"), _deltas),

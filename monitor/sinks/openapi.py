@@ -137,12 +137,13 @@ Session
   used_usd: usd
   left_usd: usd
   left_ratio: number
+  left_by_tier_usd: {usd}
 Book
   positions: integer
   mode: steward|promoter
   objective: drawdown|il
   rule_set: text
-  equity_usd?: usd -- what is held, perps left out; absent while a position cannot be valued
+  equity_usd?: usd -- what is held, perps at their margin; absent while a position cannot be valued
   valued_usd?: usd -- then, the sum of those that can
   unvalued?: [text]
   net_delta_usd?: {usd} -- by asset, over positions and layers in force

@@ -27,7 +27,8 @@ STATES = tuple(str(state) for state in (Truth.FIRED, Truth.UNKNOWN, Truth.QUIET,
 
 def view_model(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
     """Everything that is shown, as of the engine's clock. See `monitor/sinks/openapi.py` for each field."""
-    now = max(engine.now, facts.clock_ms or 0)
+    # A story is as old as what was told of it; a live monitor ages even when nothing comes.
+    now = engine.now if facts.story is not None else max(engine.now, facts.clock_ms or 0)
     triggers = triggers_view(engine, now)
     sources = sources_view(engine, now)
     book, positions = book_view(engine, now)

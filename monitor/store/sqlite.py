@@ -15,13 +15,14 @@ from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
 from monitor.core.observation import Observation, SeriesKey
 from monitor.errors import StoreError
+from monitor.store.inbox import Inbox
 from monitor.store.lock import WriterLock
 from monitor.store.outbox import Delivery, Outbox
-from monitor.store.inbox import Inbox
 from monitor.store.records import read_effect, read_event, read_value, write_effect, write_event, write_value
 from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
+_NOT_WRITABLE = "{} cannot be written: check the permissions of the file and of its folder"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
 
@@ -207,6 +208,12 @@ class SqliteStore:
         rows = self.connection.execute(f"{_OBSERVATION} FROM observations o JOIN series s ON s.id = o.series {where}", (pattern, start, end))
         return map(_observation, rows)
 
+    def holds(self, observation: Observation) -> bool:
+        """Whether exactly this is stored: the same value of the same instant, known at the same time."""
+        where = "(s.metric, s.subject, s.source) = (?, ?, ?) AND (o.at, o.known_at, o.value) = (?, ?, ?)"
+        row = (*observation.key, observation.at, observation.known_at, write_value(observation.value))
+        return self.connection.execute(f"SELECT 1 FROM observations o JOIN series s ON s.id = o.series WHERE {where}", row).fetchone() is not None
+
     def last_settings(self) -> Event | None:
         """The newest `Configured` event."""
         row = self.connection.execute("SELECT now, kind, body FROM log WHERE kind = 'configured' ORDER BY seq DESC LIMIT 1").fetchone()
@@ -253,6 +260,13 @@ def _observation(row: Sequence[object]) -> Observation:
 
 
 def _must_be_usable(path: Path, *, create: bool) -> None:
+    try:
+        _check_usable(path, create=create)
+    except PermissionError:
+        raise StoreError(_NOT_WRITABLE.format(path)) from None
+
+
+def _check_usable(path: Path, *, create: bool) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise StoreError(f"the folder {folder} of the store does not exist: create it, or choose another --store")
@@ -261,7 +275,7 @@ def _must_be_usable(path: Path, *, create: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a store: give the name of a file in it")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise StoreError(f"{path} cannot be written: check the permissions of the file and of its folder")
+        raise StoreError(_NOT_WRITABLE.format(path))
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -49,8 +50,8 @@ def store(tmp_path: Path) -> Path:
     return fallen_store(tmp_path)
 
 
-def told(said: Said) -> dict[str, object]:
-    answer: dict[str, object] = json.loads(said.out)
+def told(said: Said) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(said.out)
     return answer
 
 
@@ -80,7 +81,7 @@ def test_explain_has_the_shape_that_scripts_rely_on(store: Path) -> None:
     assert wanted | {"evidence", "others", "rule_set"} <= set(answer)
     assert (answer["value"], answer["threshold"], answer["distance"]) == (-0.1, -0.08, pytest.approx(0.25))
     assert answer["episode"] == {"open_since": "2024-02-13T00:00:00Z"}
-    [evidence] = answer["evidence"]  # type: ignore[misc]  # JSON
+    [evidence] = answer["evidence"]
     assert set(evidence) >= {"metric", "subject", "source", "at", "known_at", "value", "age_seconds"}
 
 

@@ -65,4 +65,5 @@ async def test_dollars_of_open_interest_use_the_oracle_price() -> None:
         "funding.predicted": 0.0000094,
         "open_interest.coins": 610.25,
         "open_interest.usd": 610.25 * 82147.31,
+        "perp.index": 82147.31,
     }

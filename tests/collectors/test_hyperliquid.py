@@ -59,6 +59,8 @@ async def test_the_present_state_has_no_time_of_its_own_f_010() -> None:
         ("funding.predicted", 0.0000125),
         ("open_interest.coins", 21000.5),
         ("open_interest.usd", 21000.5 * 82108.0),
+        ("perp.mark", 82108.0),
+        ("perp.index", 82148.0),
     }
 
 

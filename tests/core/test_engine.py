@@ -107,8 +107,8 @@ class Later(Before):
 
 Level.id, Votes.id, Follows.id, Before.id, Later.id = "level", "votes", "follows", "before", "later"
 MADE = (Level, Votes, Follows, Before, Later)
-ETH = {"positions": [{"id": "p1", "kind": "tokens", "amounts": {"ETH": 4}}]}
-SOURCE = {"sources": {"s1": {"cadence_ms": MINUTE}}}
+ETH: dict[str, Any] = {"positions": [{"id": "p1", "kind": "tokens", "amounts": {"ETH": 4}}]}
+SOURCE: dict[str, Any] = {"sources": {"s1": {"cadence_ms": MINUTE}}}
 
 
 def level(value: float, at: int = START, subject: str = "ETH", price: float = 2500.0) -> Batch:
@@ -138,7 +138,7 @@ def signal(action: str, target: str = "", at: int = START + MINUTE, **more: Any)
 
 def test_verdicts_are_recorded_when_their_state_or_their_code_changes():
     effects = run(engine(), 10, 12, 11, BLIND, BLIND, 8, 10)
-    assert [(s, e.verdict.code) for e, (_, _, _, s) in zip([e for e in effects if isinstance(e, Judged)], judged(effects), strict=True)] == [
+    assert [(e.verdict.state, e.verdict.code) for e in effects if isinstance(e, Judged)] == [
         ("FIRED", "even"), ("FIRED", "odd"), ("UNKNOWN", "blind"), ("QUIET", "even"), ("FIRED", "even"),
     ]  # fmt: skip
 
@@ -169,9 +169,7 @@ def test_a_safety_rule_is_critical_and_an_unexposed_one_says_so():
     assert [(e.severity, "no position is exposed" in e.summary) for e in told] == [("warning", True), ("critical", False)]
 
 
-@pytest.mark.parametrize(
-    ("after", "covered", "reopens"), [(REARM_MS, False, True), (REARM_MS - 1, False, False), (REARM_MS, True, False)]
-)
+@pytest.mark.parametrize(("after", "covered", "reopens"), [(REARM_MS, False, True), (REARM_MS - 1, False, False), (REARM_MS, True, False)])
 def test_it_arms_again_after_14_days_of_firing_uncovered(after: int, covered: bool, reopens: bool):
     gates = {} if covered else {"before": {"settings": {"says": "block"}}}
     subject = engine_of({"heartbeat_ms": 0, "rules": {"level": {}}, "gates": gates, **ETH}, *MADE)
@@ -265,7 +263,9 @@ def test_rules_come_after_what_they_need_and_a_circle_is_refused():
 
 def test_one_subject_may_have_a_threshold_of_its_own_and_a_rule_may_be_off():
     plug = {"settings": {"threshold": 10}, "overrides": {"BTC": {"threshold": 5}}}
-    subject = engine_of({"heartbeat_ms": 0, "rules": {"level": plug, "votes": {"enabled": False}}, "book": {"assets": ("BTC", "ETH")}}, *MADE)
+    subject = engine_of(
+        {"heartbeat_ms": 0, "rules": {"level": plug, "votes": {"enabled": False}}, "book": {"assets": ("BTC", "ETH")}}, *MADE
+    )
     effects = play(subject, [level(7, subject="BTC"), level(7)])
     assert [(s, state) for _, _, s, state in judged(effects)] == [("BTC", "FIRED"), ("ETH", "QUIET")]
     assert {i.rule for i in subject.rules} == {"level"}
@@ -402,12 +402,28 @@ def test_what_cannot_be_done_is_answered():
 
 def test_a_silence_a_test_and_a_word_nobody_knows():
     subject = engine()
-    effects = play(subject, [signal("silence", "data.stale", until=START + DAY, note="noise"), signal("test"), signal("dance"), signal("silence", "x")])
+    effects = play(
+        subject, [signal("silence", "data.stale", until=START + DAY, note="noise"), signal("test"), signal("dance"), signal("silence", "x")]
+    )
     silenced, told = effects
     assert isinstance(silenced, Silenced) and isinstance(told, Alerted)
     assert (silenced.target, silenced.until, silenced.reason) == ("data.stale", START + DAY, "noise")
     assert told.data["test"] is True
     assert list(subject.state.silences) == [silenced.id]
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "severity", "said"),
+    [
+        ("reload-failed", "data.conflict", "warning", "the old one stays in force: bad unit"),
+        ("delivery-failing", "delivery.failing", "warning", "an alert does not arrive: bad unit"),
+        ("delivery-given-up", "delivery.failing", "critical", "an alert was given up: bad unit"),
+    ],
+)
+def test_the_shell_s_own_troubles_are_told(action: str, kind: str, severity: str, said: str):
+    (told,) = play(engine(), [signal(action, "ops", note="bad unit")])
+    assert isinstance(told, Alerted)
+    assert (told.type, told.severity, said in told.summary) == (kind, severity, True)
 
 
 # --- notices -----------------------------------------------------------------------------------------------------

@@ -100,9 +100,7 @@ def paid(yearly: float) -> list[Observation]:
     return funding([yearly] * 4, venue="v", asset="ETH")
 
 
-@pytest.mark.parametrize(
-    ("yearly", "instrument"), [(0.10, "short_perp"), (-0.19999, "short_perp"), (-0.20001, "top_up"), (None, "top_up")]
-)
+@pytest.mark.parametrize(("yearly", "instrument"), [(0.10, "short_perp"), (-0.19999, "short_perp"), (-0.20001, "top_up"), (None, "top_up")])
 def test_a_short_perp_is_not_asked_for_where_it_pays_more_than_20_percent(yearly: float | None, instrument: str):
     held = paid(yearly) if yearly is not None else []
     assert ask(view_of(*held, *priced(ETH=2500.0))).instrument == instrument

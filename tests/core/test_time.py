@@ -1,4 +1,6 @@
-"""What must hold over any history: a restart is no restart, looking only when due misses nothing, and the future changes no past decision."""
+"""What must hold over any history: a restart is no restart, looking only when due misses nothing, and the future changes no past
+decision.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -71,5 +71,13 @@ def test_a_leg_that_cannot_be_judged_is_unknown_with_its_reason_and_a_bug_is_sti
 def test_a_single_condition_is_its_own_verdict():
     leg = v.at_least("x", 2.0, 1.0, unit="USD", reason="r")
     verdict = v.of_one(leg, "c")
-    assert (verdict.state, verdict.reason, verdict.code, verdict.value, verdict.threshold, verdict.distance, verdict.unit) == (F, "r", "c", 2.0, 1.0, 1.0, "USD")
+    assert (verdict.state, verdict.reason, verdict.code, verdict.value, verdict.threshold, verdict.distance, verdict.unit) == (
+        F,
+        "r",
+        "c",
+        2.0,
+        1.0,
+        1.0,
+        "USD",
+    )
     assert verdict.conditions == (leg,)

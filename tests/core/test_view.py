@@ -170,9 +170,7 @@ def bars(count: int, gone: tuple[int, ...] = ()) -> list[Observation]:
     return [o for i, o in enumerate(reversed(held)) if i not in gone]
 
 
-@pytest.mark.parametrize(
-    ("gone", "minimum", "kept"), [((), 5, 10), ((5,), 5, 5), ((5,), 6, "gap"), ((), 11, "short"), ((9,), 9, 9)]
-)
+@pytest.mark.parametrize(("gone", "minimum", "kept"), [((), 5, 10), ((5,), 5, 5), ((5,), 6, "gap"), ((), 11, "short"), ((9,), 9, 9)])
 def test_f_025_bars_are_those_since_the_last_gap(gone: tuple[int, ...], minimum: int, kept: int | str):
     view = view_of(*bars(10, gone), now=START + BAR)
     if isinstance(kept, str):

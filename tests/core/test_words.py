@@ -38,9 +38,9 @@ def test_the_order_of_keys_changes_neither_bytes_nor_digest(value: dict[str, obj
     assert dumps(value).isascii()
 
 
-def test_absent_fields_are_left_out_and_zero_is_not_absent():
+def test_fields_that_are_absent_by_default_are_left_out_and_neither_zero_nor_a_required_empty_text_is():
     moved = LayerMoved(0, "L-1", "proposed", "")
-    assert plain(moved) == {"at": 0, "id": "L-1", "state": "proposed", "gates": [], "kind": "layer"}
+    assert plain(moved) == {"at": 0, "id": "L-1", "state": "proposed", "reason": "", "gates": [], "kind": "layer"}
 
 
 def test_collections_become_lists_and_types_are_left_alone():
@@ -56,7 +56,14 @@ def test_what_is_not_finite_is_never_written(value: float):
 
 def test_people_see_times_as_iso_and_integers_that_readers_would_round_as_text():
     shown = presented({"at": START, "until": [START], "n": 2**53, "m": 2**53 - 1, "yes": True, "x": 0.5})
-    assert shown == {"at": "2024-03-04T00:00:00Z", "until": ["2024-03-04T00:00:00Z"], "n": str(2**53), "m": 2**53 - 1, "yes": True, "x": 0.5}
+    assert shown == {
+        "at": "2024-03-04T00:00:00Z",
+        "until": ["2024-03-04T00:00:00Z"],
+        "n": str(2**53),
+        "m": 2**53 - 1,
+        "yes": True,
+        "x": 0.5,
+    }
 
 
 # --- vocabulary --------------------------------------------------------------------------------------------------
@@ -216,7 +223,11 @@ def test_a_plug_in_s_id_is_its_file_s_name_and_its_defaults_are_modest():
     assert rule.inputs("US") == ()
     assert rule.configured("US", lambda one: False) is True
     assert rule.intent(Verdict(State.FIRED, "")) is None
-    for unwritten in (lambda: rule.judge(view_of(), "US"), lambda: rule.over(view_of(), "US", 0), lambda: gate.judge(view_of(), proposal_of())):
+    for unwritten in (
+        lambda: rule.judge(view_of(), "US"),
+        lambda: rule.over(view_of(), "US", 0),
+        lambda: gate.judge(view_of(), proposal_of()),
+    ):
         with pytest.raises(NotImplementedError):
             unwritten()
 

@@ -79,7 +79,7 @@ def test_the_asset_of_a_short_needs_a_price_and_the_stablecoin_of_a_top_up_does_
 def test_evidence_that_has_grown_stale_since_its_rule_read_it_blocks_as_unknown():
     held = tvl(100.0)
     proposal = proposal_of(evidence=(evidence_of(held[-1]),))
-    fresh = [o for o in series("price.usd", "ETH", [2000.0] * 3, end=START + 4 * HOUR, step_ms=MINUTE)]
+    fresh = series("price.usd", "ETH", [2000.0] * 3, end=START + 4 * HOUR, step_ms=MINUTE)
     with pytest.raises(Unknown, match=r"tvl\.usd chain:x"):
         rule_on(*held, *fresh, proposal=proposal, now=START + 4 * HOUR)
 

@@ -156,7 +156,7 @@ def greedy(row: dict[str, Any]) -> None:
         ("GET /fapi/v1/fundingRate", greedy, "value 3 is outside the plausible range -0.05 to 0.05"),
     ],
 )
-async def test_a_venue_that_says_what_cannot_be_is_not_called_good_F_021(
+async def test_a_venue_that_says_what_cannot_be_is_not_called_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str, change: Callable[[Any], None], words: str
 ) -> None:
     unthrottle(monkeypatch)

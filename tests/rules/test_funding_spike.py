@@ -28,10 +28,12 @@ def judge(*observations: Observation, now: int = START, rule: FundingSpike = RUL
     ("last", "usual", "state"),
     [
         (0.4999, 0.49, State.QUIET),
+        (0.5, 0.49, State.QUIET),
         (0.5001, 0.49, State.FIRED),
         (-0.4999, -0.49, State.QUIET),
         (-0.5001, -0.49, State.FIRED),
         (0.2999, 0.10, State.QUIET),
+        (0.30, 0.10, State.FIRED),
         (0.3001, 0.10, State.FIRED),
         (-0.0999, 0.10, State.QUIET),
         (-0.1001, 0.10, State.FIRED),
@@ -51,7 +53,8 @@ def test_a_restless_series_needs_three_sigmas_rather_than_twenty_points():
 
 def test_the_distance_is_zero_at_the_threshold_and_the_value_keeps_its_sign():
     (level, *_) = judge(*month(-0.75, -0.75)).conditions
-    assert (level.value, level.threshold) == (pytest.approx(-0.75), -0.5)
+    assert level.value == pytest.approx(-0.75)
+    assert level.threshold == -0.5
     assert level.distance == pytest.approx(0.5)
 
 
@@ -147,7 +150,14 @@ def test_the_median_needs_its_last_slots_and_no_hole_over_three(missing: tuple[i
 
 @pytest.mark.parametrize(
     ("last", "usual", "over"),
-    [(0.2499, 0.20, True), (0.2501, 0.20, False), (0.1999, 0.10, True), (0.2001, 0.10, False), (-0.2499, -0.20, True), (-0.2501, -0.2, False)],
+    [
+        (0.2499, 0.20, True),
+        (0.25, 0.20, False),
+        (0.1999, 0.10, True),
+        (0.20, 0.10, False),
+        (-0.2499, -0.20, True),
+        (-0.25, -0.2, False),
+    ],
 )
 def test_the_exit_is_below_25_percent_and_within_10_points(last: float, usual: float, over: bool):
     assert RULE.over(view_of(*month(last, usual)), "BTC", START - DAY) is over

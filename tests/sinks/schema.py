@@ -28,7 +28,7 @@ def mistakes(value: Any, schema: dict[str, Any], document: dict[str, Any], place
         return
     if "enum" in schema and value not in schema["enum"]:
         yield f"{place}: {value!r} is not one of {schema['enum']}"
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    if "pattern" in schema and not re.search(schema["pattern"], str(value)):
         yield f"{place}: {value!r} does not look like {schema['pattern']}"
     yield from _inner(value, schema, document, place)
 

@@ -5,9 +5,12 @@ import time
 
 import pytest
 
+from monitor.core.capital import portfolio_capital_usd
+from monitor.core.effects import EpisodeClosed
 from monitor.core.events import Batch, Configured, Signal, Tick
 from monitor.core.observation import Observation
 from monitor.core.units import DAY, HOUR
+from monitor.sinks.chart import Chart
 from monitor.sinks.view_model import view_model
 from tests.sinks.stage import BLOCK, END, START, Stage, approve_all, hour, play, position, settings
 
@@ -53,7 +56,7 @@ def test_triggers_stand_in_the_order_fired_blind_nearest_not_set_up(staged):
 
 
 def test_a_trigger_carries_its_number_its_episode_and_its_evidence_with_ages(staged):
-    shown_trigger = trigger(shown(staged, clock_ms=END + 90_000), "tvl-drawdown", "protocol:uniswap-v3")
+    shown_trigger = trigger(shown(staged, clock_ms=END + 90_000, story=None), "tvl-drawdown", "protocol:uniswap-v3")
     assert (shown_trigger["verdict"], shown_trigger["threshold"], shown_trigger["unit"]) == ("FIRED", -0.08, "fraction")
     assert shown_trigger["distance"] == pytest.approx((-0.08 - shown_trigger["value"]) / 0.08)
     assert shown_trigger["episode"]["open_since"] < END
@@ -98,10 +101,11 @@ def test_an_lp_whose_numbers_are_not_of_one_block_shows_none_of_them_F_042():
     assert not {"liquidity", "amount0", "block_hash", "at"} & lp.keys()
 
 
-def test_equity_is_what_is_held_and_leaves_perps_out(staged):
+def test_equity_counts_a_perp_with_its_margin_as_the_budgets_do(staged):
     model = shown(staged)
     held = {p["id"]: p["value_usd"] for p in model["positions"]}
-    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"])
+    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"] + 0.2 * held["btc-short"])
+    assert model["book"]["capital_usd"] == portfolio_capital_usd(staged.engine.view())
     assert model["book"]["net_delta_usd"]["BTC"] == pytest.approx(-held["btc-short"])
 
 
@@ -119,10 +123,10 @@ def test_a_position_without_a_price_is_unknown_and_the_book_has_no_equity():
     assert not {"equity_usd", "protected_ratio", "capital_usd", "session"} & model["book"].keys()
 
 
-def test_a_book_of_perps_alone_has_no_equity_and_says_no_zero():
+def test_a_book_without_positions_has_no_equity_and_says_no_zero():
     stage = short_play()
-    stage.apply(Configured(START + HOUR, settings(positions=[{"id": "p", "kind": "perp", "asset": "ETH", "size": 1}])))
-    assert "equity_usd" not in shown(stage)["book"]
+    stage.apply(Configured(START + HOUR, settings(positions=[])))
+    assert not {"equity_usd", "net_delta_usd", "protected_ratio", "capital_usd", "session"} & shown(stage)["book"].keys()
 
 
 def test_active_layers_protect_and_are_taken_off_the_net_delta():
@@ -145,6 +149,7 @@ def test_the_room_of_the_session_is_what_the_layers_of_today_have_left():
     assert session["cap_usd"] == pytest.approx(0.25 * 0.10 * capital)
     assert session["used_usd"] == layer.capital_usd
     assert session["left_usd"] == max(0.0, session["cap_usd"] - layer.capital_usd)
+    assert session["left_by_tier_usd"]["short"] == max(0.0, min(session["left_usd"], session["cap_usd"] / 2 - layer.capital_usd))
 
 
 def test_without_its_gate_there_is_no_room_of_a_session():
@@ -169,6 +174,14 @@ def test_a_refused_layer_stands_with_every_gate_and_those_that_were_not_built(st
     ]
 
 
+def test_a_refusal_is_shown_no_longer_than_what_asked_for_the_layer():
+    stage = play()
+    assert [one["position"] for one in shown(stage)["held"]] == ["wallet"]
+    rule = next(iter(stage.engine.state.held.values())).proposal
+    stage.engine.state.fold(EpisodeClosed(END, rule.rule, rule.subject, rule.episode_since, "past its exit"))
+    assert shown(stage)["held"] == []
+
+
 SOURCES = [("defillama", "up"), ("anchor-feed", "down")]
 
 
@@ -188,7 +201,7 @@ def test_a_source_that_was_never_heard_waits_and_has_no_age():
 
 
 def test_ages_grow_with_the_clock_when_no_event_comes(staged):
-    source = shown(staged, clock_ms=END + 3 * HOUR)["sources"][0]
+    source = shown(staged, clock_ms=END + 3 * HOUR, story=None)["sources"][0]
     assert (source["age_seconds"], source["state"]) == (3 * 3600, "late")
 
 
@@ -286,10 +299,22 @@ def test_the_chart_draws_the_largest_delta_and_the_first_tvl_that_is_watched(sta
     assert chart["at"][-1] == END
 
 
+def test_the_tvl_that_fired_is_the_one_that_is_drawn(staged):
+    marks = ({"at": END - DAY, "mark": "fired", "label": "", "rule": "tvl-drawdown", "subject": "chain:ethereum"},)
+    assert (Chart().draw(staged.engine, marks) or {})["tvl_subject"] == "chain:ethereum"
+    past = ({**marks[0], "at": END - 15 * DAY},)
+    assert (Chart().draw(staged.engine, past) or {})["tvl_subject"] == "protocol:uniswap-v3"
+
+
+def test_a_story_is_as_old_as_what_was_told_of_it(staged):
+    assert shown(staged, clock_ms=END + DAY)["now"]["at"] == END
+    assert shown(staged, clock_ms=END + DAY, story=None)["now"]["at"] == END + DAY
+
+
 def test_a_hole_in_the_data_is_a_hole_in_the_line():
     stage = play(end=START + 10 * HOUR)
     hour(stage, START + 20 * HOUR)
-    prices = stage.chart.draw(stage.engine)["price_usd"]
+    prices = (stage.chart.draw(stage.engine) or {})["price_usd"]
     assert prices[-1] is not None
     assert prices[-3:-1] == [None, None]
 

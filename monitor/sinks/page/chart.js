@@ -12,6 +12,11 @@ function changes(values) {
   return values.map((value) => (value === null ? null : value / first - 1));
 }
 
+// Room above for the names of rules, below for the marks of layers.
+function padded(low, high) {
+  return [low - 0.17 * (high - low), high + 0.2 * (high - low)];
+}
+
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
@@ -89,7 +94,7 @@ export class Chart {
       padding: [14, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (u, low, high) => [Math.min(low, -0.02) - 0.015, Math.max(high, 0.02) + 0.05] } },
+      scales: { x: { time: true }, y: { range: (u, low, high) => padded(Math.min(low, -0.02), Math.max(high, 0.02)) } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       axes: [
         { ...axis, grid: { show: false }, size: 32, space: 70, values: (u, ticks) => ticks.map((s) => dayOf(s * 1000)), incrs: [86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400] },

@@ -3,6 +3,7 @@
 const money0 = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const money2 = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const plain = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
+const rough = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const MINUS = "\u2212";
 
 function signed(text) {
@@ -28,9 +29,11 @@ export function number(value) {
 // A value in the unit that its rule declares.
 export function inUnit(value, unit) {
   if (unit === "fraction") return percent(value);
+  if (unit === "fraction a year") return `${percent(value)} a year`;
   if (unit === "percent") return `${signed(value.toFixed(1))}%`;
   if (unit === "USD" || unit === "usd") return usd(value);
-  return unit ? `${number(value)} ${unit}` : number(value);
+  const shown = Math.abs(value) < 1000 ? signed(rough.format(value)) : number(value);
+  return unit ? `${shown} ${unit.replace(/^RSI points$/, "points")}` : shown;
 }
 
 export function evidenceValue(point) {

@@ -6,6 +6,7 @@ import { ago, brief, evidenceValue, inUnit, instant, instrument, number, percent
 export const clock = { now: 0 };
 
 const VERDICTS = { FIRED: "Fired", QUIET: "Quiet", UNKNOWN: "Cannot be judged", NOT_CONFIGURED: "Not set up" };
+const FLAGS = { FIRED: "yes", QUIET: "not now", UNKNOWN: "cannot be judged", NOT_CONFIGURED: "not set up" };
 const THRESHOLD_AT = 0.7; // where on a bar the threshold stands; what lies beyond has fired
 const METRICS = { "tvl.usd": "TVL", "macro.cpi": "CPI level", "macro.ppi": "PPI level", "funding.rate": "Funding", "perp.mark": "Mark price" };
 
@@ -83,7 +84,7 @@ class Leg {
   show(leg) {
     say(this.name, leg.name);
     this.bar.show(leg);
-    say(this.value, leg.value === undefined ? VERDICTS[leg.verdict].toLowerCase() : inUnit(leg.value, leg.unit));
+    say(this.value, leg.value === undefined ? FLAGS[leg.verdict] : inUnit(leg.value, leg.unit));
     mark(this.element, "data-verdict", leg.verdict);
     mark(this.element, "title", leg.reason);
   }
@@ -112,7 +113,7 @@ export class Trigger {
     say(this.title, trigger.title || trigger.rule);
     say(this.who, `${trigger.rule} · ${trigger.subject}`);
     const since = trigger.episode ? ` for ${span((clock.now - trigger.episode.open_since) / 1000)}` : "";
-    say(this.verdict, trigger.verdict === "FIRED" ? `Fired${since}` : trigger.verdict === "QUIET" && since ? `Easing${since}` : VERDICTS[trigger.verdict]);
+    say(this.verdict, trigger.verdict === "FIRED" ? `Fired${since}` : trigger.verdict === "QUIET" && since ? `Easing, open${since}` : VERDICTS[trigger.verdict]);
     this.bar.show(trigger);
     say(this.value, trigger.verdict === "UNKNOWN" || trigger.verdict === "NOT_CONFIGURED" ? trigger.reason : compared(trigger));
     say(this.way, way(trigger));

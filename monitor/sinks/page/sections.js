@@ -31,7 +31,7 @@ class Figure {
 function figures(model) {
   const { book, sight } = model;
   const shown = [{ name: "Can it see?", value: SIGHT[sight.state], means: `${sight.sources_up} of ${sight.sources} sources heard`, tone: sight.state }];
-  if (book.equity_usd !== undefined) shown.push({ name: "Equity", value: usd(book.equity_usd), means: "what is held; perps left out" });
+  if (book.equity_usd !== undefined) shown.push({ name: "Equity", value: usd(book.equity_usd), means: "what is held, perps at margin" });
   else if (book.unvalued) shown.push({ name: "Equity", value: "not known", means: `no value for ${book.unvalued.join(", ")}`, tone: "partly" });
   const deltas = Object.entries(book.net_delta_usd ?? {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   for (const [asset, value] of deltas.slice(0, 2)) {
