@@ -169,7 +169,8 @@ Position
   fees0?: exact
   fees1?: exact
   liquidity?: exact
-  block_hash?: text
+  block_hash?: text -- the block that the exact numbers are of; they need no price, so they stand beside `unknown` too
+  at?: time -- of that block
 Price
   asset: text
   usd: usd
