@@ -39,6 +39,11 @@ Running:
     replay/rule_tests.py        unit tests of rules, as promtool has them
     feeds.py                    where events come from: supervised pollers and a ticker
     imports.py                  observations from and to CSV
+    dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
+    dashboards/overview.py      the dashboard "Overview"
+    dashboards/alarms.py        alerting and recording rules
+    dashboards/queries.py       queries that cannot ask for what is not served
+    dashboards/grafana.py       the parts of a dashboard, typed
     config/                     one YAML file and the environment, read into frozen settings, every mistake at once
     config/load.py              the order of reading: file, environment, sections
     config/model.py             what a configuration holds once it is read
@@ -101,6 +106,7 @@ Thinking (pure: no clock, file, socket or dice):
 The engine:
 
     core/engine.py              the brain: one event in, effects out
+    core/mind.py                what it holds while it thinks, and the one way to record anything
     core/events.py              what comes in: a closed family
     core/effects.py             what goes out: a closed family
     core/state.py               the fold of the effects, which is all that is remembered
