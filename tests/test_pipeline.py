@@ -15,7 +15,8 @@ from monitor.pipeline import Pipeline, Subscription, message, only_news
 from monitor.store.outbox import SILENCED, WAITING
 from monitor.store.sqlite import SqliteStore, StoreFull
 from tests.builders import START, market_of, seen
-from tests.worlds import FALL, TVL, WALL, after, batch, configured, fresh, hour, hours, opening, outbox, pipeline_on, silence, written
+from tests.pipelines import WALL, after, fresh, outbox, pipeline_on, written
+from tests.worlds import TVL, batch, configured, hour, hours, opening
 
 # --- committed or nothing -----------------------------------------------------------------------------------------------
 
@@ -210,10 +211,15 @@ def test_a_message_that_brings_nothing_new_is_taken_all_the_same():
 # --- silences -----------------------------------------------------------------------------------------------------------------
 
 
+def silence(target: str, until: int = WALL + HOUR) -> Signal:
+    return Signal(START, f"in_{target}", "me", "silence", target, "", until)
+
+
 def statuses(pipeline: Pipeline) -> dict[str, str]:
     return {row[3]: row[5] for row in outbox(pipeline.store)}
 
 
+FALL = hours([4.4e10])[0]
 SENT = {"trigger.fired": WAITING, "layer.proposed": WAITING}
 
 

@@ -1,4 +1,4 @@
-"""A restart is no restart: what the store gives back thinks on as if it had never stopped."""
+"""A restart is no restart: folding what was recorded gives the brain that recorded it, at whatever point."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,10 @@ from monitor.core.units import DAY, HOUR, MINUTE, parse_time
 from monitor.pipeline import Pipeline
 from monitor.store.sqlite import SqliteStore
 from tests.builders import START, seen
-from tests.worlds import FALL, TVL, WALL, after, batch, configured, fresh, hour, opening, outbox, pipeline_on, silence, written
+from tests.pipelines import WALL, after, fresh, outbox, pipeline_on, written
+from tests.worlds import TVL, batch, configured, hour, hours, opening
 
+FALL = hours([4.4e10])[0]
 SIGNALS = ("approve", "reject", "activate", "close")
 Step = tuple[str, Any]
 STEPS = st.one_of(
@@ -110,5 +112,5 @@ def test_a_layer_that_could_not_be_sized_survives_a_restart():
 
 
 def test_a_silence_without_a_reason_survives_a_restart():
-    running = after(configured(), silence("*"))
+    running = after(configured(), Signal(START, "in_*", "me", "silence", "*", "", WALL + HOUR))
     assert list(restored_from(running.store).engine.state.silences.values()) == [Silenced(START, "in_*", "*", WALL + HOUR, "me", "")]

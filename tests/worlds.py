@@ -1,17 +1,12 @@
 """A small world for tests that need the real rules to fire: Ethereum's TVL and ETH's price by the hour, CPI, one exposed position."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from monitor.core.effects import Effect
-from monitor.core.engine import Engine
-from monitor.core.events import Batch, Configured, Event, Signal
+from monitor.core.events import Batch, Configured, Event
 from monitor.core.observation import Observation
-from monitor.core.units import DAY, HOUR, parse_time
-from monitor.pipeline import Pipeline, Subscription
-from monitor.store.records import write_effect
-from monitor.store.sqlite import SqliteStore
-from tests.builders import START, RealPlugins, seen, settings_of
+from monitor.core.units import HOUR, parse_time
+from tests.builders import START, seen, settings_of
 
 TVL = "chain:ethereum"
 RULES = ("defi-layer", "funding-spike", "macd-rsi-scaling", "macro-rising", "tvl-drawdown")
@@ -70,37 +65,3 @@ def opening() -> list[Event]:
 def hours(tvls: Sequence[float], first: int = START + HOUR) -> list[Event]:
     """One batch an hour with these values of TVL."""
     return [batch(first + n * HOUR, hour(first + n * HOUR, tvl)) for n, tvl in enumerate(tvls)]
-
-
-WALL = START + 365 * DAY
-EVERYTHING = (Subscription("ops"),)
-
-
-def pipeline_on(store: SqliteStore, wall_ms: Callable[[], int] = lambda: WALL) -> Pipeline:
-    return Pipeline(Engine(RealPlugins()), store, wall_ms, EVERYTHING)
-
-
-def fresh() -> Pipeline:
-    return pipeline_on(SqliteStore(":memory:"))
-
-
-def after(*events: Event) -> Pipeline:
-    pipeline = fresh()
-    for event in events:
-        pipeline.process(event)
-    return pipeline
-
-
-def written(effects: Sequence[Effect]) -> list[str]:
-    return [write_effect(effect) for effect in effects]
-
-
-def outbox(store: SqliteStore) -> list[tuple[Any, ...]]:
-    return store.connection.execute("SELECT id, channel, seq, type, body, status, next_at, queued_at FROM outbox ORDER BY seq, id").fetchall()
-
-
-def silence(target: str, until: int = WALL + HOUR) -> Signal:
-    return Signal(START, f"in_{target}", "me", "silence", target, "", until)
-
-
-FALL = hours([4.4e10])[0]
