@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.capital import portfolio_capital_usd
 from monitor.core.effects import EpisodeClosed
-from monitor.core.events import Batch, Configured, Signal
+from monitor.core.events import Batch, Configured, Signal, Tick
 from monitor.core.observation import Observation
 from monitor.core.units import DAY, HOUR
 from monitor.sinks.chart import Chart
@@ -294,6 +294,12 @@ def test_a_hole_in_the_data_is_a_hole_in_the_line():
     prices = (stage.chart.draw(stage.engine) or {})["price_usd"]
     assert prices[-1] is not None
     assert prices[-3:-1] == [None, None]
+
+
+def test_a_daemon_that_wakes_up_long_after_its_last_price_has_nothing_to_draw():
+    stage = play(end=START + 10 * HOUR)
+    stage.engine.apply(Tick(START + 60 * DAY))
+    assert stage.chart.draw(stage.engine) is None
 
 
 def test_the_chart_marks_layers_and_the_episodes_of_what_it_draws(staged):
