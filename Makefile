@@ -30,7 +30,7 @@ integration: $(VENV)/.test ## the tests that drive real programs over loopback
 	@$(BIN)/python -m pytest -m integration
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
-	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest tests/integration/test_kill.py
+	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
 
 check: $(VENV)/.test ## the rules of the house: lint, format, types, import order, coverage of all that thinks
 	$(BIN)/ruff check .

@@ -134,19 +134,28 @@ async def serve(
         pipeline.restore()
         shell.recall()
         shell.daemon = daemon
-        sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
+        receivers = channels(config, net, clock)
+        sender = Sender(store.outbox, receivers, clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
-        settings = engine_settings(config)
-        settings = replace(settings, sources=play.sources) if play else settings
-        pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
-        try:
-            await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
-        except StoreFull as full:
-            await _cry(full, daemon.feed.now_ms(), channels(config, net, clock))
-            raise
+        await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+async def _decide(daemon: Daemon, sender: "Sender", receivers: "Mapping[str, Channel]", settings: Settings) -> None:
+    """Put the settings in force and go on until stopped."""
+    try:
+        daemon.pipeline.process(configured_event(settings, daemon.feed.now_ms()))
+        await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
+    except StoreFull as full:
+        await _cry(full, daemon.feed.now_ms(), receivers)
+        raise
+
+
+def _settings_of(config: Config, play: Play | None) -> Settings:
+    settings = engine_settings(config)
+    return replace(settings, sources=play.sources) if play else settings
 
 
 async def _cry(full: StoreFull, now: int, receivers: "Mapping[str, Channel]") -> None:
