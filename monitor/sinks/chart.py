@@ -50,10 +50,10 @@ class Chart:
         start = end - self._span_ms
         named = [(one, column) for one, column in ((price, "price_usd"), (tvl, "tvl_usd")) if one is not None]
         columns = {column: self._column(engine, one, start, end) for one, column in named}
-        first = min((_first(column) for column in columns.values()), default=None)
-        if first is None:
-            return None
+        first = min((_first(column) for column in columns.values()), default=0)
         grid = list(range(start, end + 1, self._step_ms))[first:]
+        if not columns or not grid:  # nothing was ever given, or nothing that is still in force
+            return None
         drawn: dict[str, Any] = {"at": grid, **{name: column[first:] for name, column in columns.items()}}
         if price is not None:
             drawn["asset"] = price[1]
