@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "tests" / "faults.toml"
 # Installed by the tests' own tools, large, and the same for every copy.
 SHARED = ("node_modules", ".tools")
-LEFT_BEHIND = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "dist", "build")
+LEFT_BEHIND = shutil.ignore_patterns(".*", "node_modules", "dist", "build")
 USUAL_SECONDS = 120.0
 UNTOUCHED_SECONDS = 900.0
 # What a misspelt replacement raises; such a test has not seen the fault.
@@ -93,8 +93,16 @@ def without(cut: Cut, source: str) -> str:
     return source.replace(cut.find, cut.replace)
 
 
+def take_out(cut: Cut, tree: Path) -> None:
+    """Rewrite one file of a copy, and forget what was compiled of it."""
+    file = tree / cut.file
+    file.write_text(without(cut, file.read_text(encoding="utf-8")), encoding="utf-8")
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        compiled.unlink()
+
+
 def copy_tree(folder: Path) -> Path:
-    """A copy of the tree with what the tests installed linked in."""
+    """A copy of the tree, times and compiled files included, with what the tests installed linked in."""
     tree = Path(shutil.copytree(ROOT, folder / "tree", ignore=LEFT_BEHIND))
     for name in SHARED:
         if (ROOT / name).is_dir():
@@ -135,8 +143,7 @@ def without_guard(guard: Guard) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         tree = copy_tree(Path(folder))
         for cut in guard.cuts:
-            file = tree / cut.file
-            file.write_text(without(cut, file.read_text(encoding="utf-8")), encoding="utf-8")
+            take_out(cut, tree)
         results = run_pytest(tree, guard.tests, guard.seconds, "-x")
     word, test = judged(results, hangs=guard.hangs)
     return Outcome(word, test, time.monotonic() - began)
