@@ -74,7 +74,7 @@ def test_a_fast_series_must_stand_for_two_further_observations(tail: list[float]
     [([49.0], False), ([50.0], True), ([0.0], False), ([49.0, 49.0], True), ([0.0, 0.0, 0.0], True)],
     ids=["a step over 50%", "a step of 50%", "a zero", "stood for an hour", "a zero that stands"],
 )
-def test_f_035_an_hourly_series_is_taken_as_it_is_except_a_zero_or_a_step_over_half(tail: list[float], confirmed: bool):
+def test_f_033_f_035_an_hourly_series_is_taken_as_it_is_except_a_zero_or_a_step_over_half(tail: list[float], confirmed: bool):
     rows = tvl([100.0] * (49 - len(tail)) + tail)
     if confirmed:
         assert judge(*rows).state is State.FIRED
