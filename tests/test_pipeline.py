@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,7 @@ def written(effects: Sequence[Effect]) -> list[str]:
 
 
 def outbox(store: SqliteStore) -> list[tuple[Any, ...]]:
-    return store.connection.execute(
-        "SELECT id, channel, seq, type, body, status, next_at, queued_at FROM outbox ORDER BY seq, id"
-    ).fetchall()
+    return store.connection.execute("SELECT id, channel, seq, type, body, status, next_at, queued_at FROM outbox ORDER BY seq, id").fetchall()
 
 
 # --- committed or nothing -----------------------------------------------------------------------------------------------
@@ -167,6 +166,12 @@ def tvl(value: float, at: int = AT, known_at: int | None = None) -> Observation:
 def test_only_news_is_let_in_f028(held: list[Observation], arriving: list[Observation], kept: list[Observation]):
     """F-028: duplicates, overlaps and disorder change nothing; a revision is known from when it came, unless it says when."""
     assert news(held, *arriving) == kept
+
+
+@pytest.mark.parametrize(("block", "is_news"), [("0xa", False), ("0xb", True), ("", False)])
+def test_the_same_value_from_another_block_of_the_same_time_is_news_F_048(block: str, is_news: bool):
+    held, arriving = replace(tvl(1.0), block_hash="0xa"), replace(tvl(1.0), block_hash=block)
+    assert news([held], arriving) == [replace(arriving, known_at=START)] * is_news
 
 
 def test_an_import_said_twice_is_stored_once_f028():

@@ -3,9 +3,6 @@
 Delta by asset is the amount of that asset held, inside and outside an LP's range alike (METHOD 3).
 """
 
-Delta by asset is the amount of that asset held, inside and outside an LP's range alike (METHOD 3).
-"""
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
