@@ -75,8 +75,19 @@ class Uniswap:
         """Put at most `amount` raw units of each token into a range; the id of the new position."""
         who = owner or self.owner
         token0, token1 = (token.address for token in self.tokens)
-        order = (token0, token1, FEE, tick_lower, tick_upper, amount, amount, 0, 0, who, FOREVER)
-        receipt = self.manager.send(who, "mint", order)
+        return self._minted(who, token0, token1, FEE, tick_lower, tick_upper, amount, amount)
+
+    def mint_beside(self, stranger: str, amount: int) -> int:
+        """A position in a new pool of our first token and a stranger, out of its range, so that ours alone is paid in."""
+        ours = self.tokens[0].address
+        token0, token1 = sorted((ours, stranger), key=lambda address: int(address, 16))
+        self.manager.send(self.owner, "createAndInitializePoolIfNecessary", token0, token1, FEE, 1 << 96)
+        if ours == token0:
+            return self._minted(self.owner, token0, token1, FEE, SPACING, 2 * SPACING, amount, 0)
+        return self._minted(self.owner, token0, token1, FEE, -2 * SPACING, -SPACING, 0, amount)
+
+    def _minted(self, who: str, *pool_range_and_amounts: Any) -> int:
+        receipt = self.manager.send(who, "mint", (*pool_range_and_amounts, 0, 0, who, FOREVER))
         [made] = [log for log in receipt["logs"] if log["address"] == self.manager.address.lower() and len(log["topics"]) == 4]
         return int(made["topics"][3], 16)
 
