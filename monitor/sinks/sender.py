@@ -12,6 +12,8 @@ from typing import Protocol
 
 from monitor.clock import Clock
 from monitor.core.delivery import DELIVERED, FAILED, WAITING, Attempt, Delivery, Failing
+from monitor.core.effects import Alerted, Effect
+from monitor.core.events import Event, Signal
 from monitor.errors import StoreError
 from monitor.sinks import webhook
 from monitor.sinks.webhook import Answer
@@ -86,6 +88,11 @@ class Sender:
         self._wakes |= {name: asyncio.Event() for name in channels if name not in self._wakes}
         self._halt.set()
         self.wake()
+
+    def show(self, event: Event, effects: Sequence[Effect]) -> None:
+        """What the pipeline calls after each commit: most have nothing to send."""
+        if isinstance(event, Signal) or any(isinstance(effect, Alerted) for effect in effects):
+            self.wake()
 
     def wake(self) -> None:
         """Look into the outbox now."""
