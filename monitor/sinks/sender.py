@@ -29,7 +29,7 @@ LONGEST_BACK_OFF_SECONDS = 600.0
 REFUSED_BACK_OFF_SECONDS = 300.0
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 # Rows appear by our own commits, which wake us; this is for a clock that was set.
-LONGEST_SLEEP_SECONDS = 60.0
+LONGEST_SLEEP_SECONDS = 300.0
 MARK_AGAIN_SECONDS = 5.0
 _TOLD_AT_ONCE = frozenset({webhook.REFUSED, webhook.GONE, webhook.CLOCK})
 
