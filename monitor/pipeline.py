@@ -17,7 +17,7 @@ from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading, SeriesKey
 from monitor.store.inbox import Message
-from monitor.store.sqlite import Bookmark, SqliteStore
+from monitor.store.sqlite import Bookmark, SqliteStore, StoreFull
 
 Show = Callable[[Event, Sequence[Effect]], None]
 
@@ -72,11 +72,24 @@ class Pipeline:
         began = time.perf_counter()
         effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
-        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend, bookmark)
+        self._commit(event, effects, inbox_ids, resend, bookmark)
         self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
         return effects
+
+    def _commit(
+        self, event: Event, effects: Sequence[Effect], inbox_ids: Sequence[str], resend: tuple[str, int] | None, bookmark: Bookmark | None
+    ) -> None:
+        """Write it all. On a full disk the store's reserve is given back, so that this and the alarm about it can still be written; then it is the end."""
+        deliveries = self._deliveries(effects)
+        try:
+            self.store.commit(event, effects, deliveries, inbox_ids, resend, bookmark)
+        except StoreFull as full:
+            if not self.store.free_reserve():
+                raise
+            self.store.commit(event, effects, deliveries, inbox_ids, resend, bookmark)
+            self.process(Signal(event.now, f"store_full_{event.now}", "store", "store-full", "store", str(full)))
 
     def receive(
         self,

@@ -29,7 +29,7 @@ class Spoken(Engine):
         effects = super().apply(event)
         if isinstance(event, Signal) and event.action == "say":
             self.emit(Alerted(event.now, f"msg_{event.id}", event.target, event.actor, "said", 1, json.loads(event.note or "{}")))
-        return (*effects, *self._effects[len(effects) :])
+        return (*effects, *self.effects[len(effects) :])
 
 
 class Bench:

@@ -11,19 +11,16 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from monitor.core import layers, notices, operator
-from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged, LayerMoved
+from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
 from monitor.core.events import Batch, Configured, Event, Signal, Tick
-from monitor.core.market import Market
+from monitor.core.mind import REARM_MS, Mind
 from monitor.core.rule import Gate, Input, Rule
 from monitor.core.scope import exposed_positions, subjects_of
-from monitor.core.settings import Settings, read_settings
-from monitor.core.state import Instance, State
-from monitor.core.units import DAY
+from monitor.core.settings import read_settings
+from monitor.core.state import Instance
 from monitor.core.verdict import State as Truth
 from monitor.core.verdict import Unknown, Verdict
 from monitor.core.view import View
-
-REARM_MS = 14 * DAY
 
 
 class Catalogue(Protocol):
@@ -34,27 +31,20 @@ class Catalogue(Protocol):
     def gate(self, gate_id: str, settings: Mapping[str, Any]) -> Gate: ...
 
 
-class Engine:
-    """Market, state and the rules in force. `apply` is the only way in."""
+class Engine(Mind):
+    """A mind that thinks. `apply` is the only way in."""
 
     def __init__(self, catalogue: Catalogue) -> None:
+        super().__init__()
         self.catalogue = catalogue
-        self.market = Market()
-        self.state = State()
-        self.settings = Settings()
-        self.rules: dict[Instance, Rule] = {}
-        self.gates: tuple[Gate, ...] = ()
-        self.now = 0
         self._readers: dict[tuple[str, str], list[Instance]] = {}
         self._provided: set[tuple[str, str]] = set()
-        self._dues: dict[Instance, int] = {}
-        self._effects: list[Effect] = []
 
     # --- the way in -------------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Think about one event. Returns what must be recorded and told, in order."""
-        self._effects = []
+        self.effects = []
         dirty = self.absorb(event)
         if isinstance(event, Signal):
             operator.obey(self, event)
@@ -63,7 +53,7 @@ class Engine:
         layers.look_after(self)
         if isinstance(event, Tick):
             notices.look_after(self)
-        return tuple(self._effects)
+        return tuple(self.effects)
 
     def absorb(self, event: Event) -> set[Instance]:
         """Take an event in without thinking; a restart does only this. Returns the instances whose inputs it changed."""
@@ -83,26 +73,8 @@ class Engine:
 
     def due_at(self) -> int | None:
         """The earliest instant at which the passing of time alone could change something; None when nothing is waiting."""
-        waiting = [*self._dues.values(), *layers.dues(self), *notices.dues(self)]
+        waiting = [*self.dues.values(), *layers.dues(self), *notices.dues(self)]
         return min(waiting, default=None)
-
-    def emit(self, effect: Effect) -> None:
-        """Record an effect and fold it at once."""
-        self.state.fold(effect)
-        self._effects.append(effect)
-        if isinstance(effect, LayerMoved) and (layer := self.state.ledger.get(effect.id)) is not None and not layer.live:
-            # An old episode that is uncovered now arms again, and no news will tell.
-            instance = Instance(layer.proposal.rule, layer.proposal.subject)
-            episode = self.state.episodes.get(instance)
-            if episode is not None and self.now >= episode.since + REARM_MS and instance in self.rules:
-                self._dues[instance] = self.now
-
-    def alert(self, kind: str, key: Iterable[object], severity: str, summary: str, data: Mapping[str, Any]) -> None:
-        """Tell something; the id is made of what it is about, so saying it twice is saying it once."""
-        self.emit(notices.alert(self, kind, key, severity, summary, data))
-
-    def view(self) -> View:
-        return View(self.market, self.state, self.now, self.settings)
 
     # --- configuration ----------------------------------------------------------------------------------------------
 
@@ -115,7 +87,7 @@ class Engine:
         self.state.cadences = {name: source.cadence_ms for name, source in self.settings.sources.items()}
         self._provided = {(metric, subject) for source in self.settings.sources.values() for metric, subject in source.provides}
         self._readers = _by_input(self.rules)
-        self._dues = {}
+        self.dues = {}
         self.state.verdicts = {i: v for i, v in self.state.verdicts.items() if i in self.rules}
 
     def _instances(self) -> dict[Instance, Rule]:
@@ -137,7 +109,7 @@ class Engine:
     def _in_order(self, dirty: set[Instance]) -> Iterable[Instance]:
         judged: set[str] = set()
         for instance, rule in list(self.rules.items()):
-            due = self._dues.get(instance)
+            due = self.dues.get(instance)
             if instance in dirty or (due is not None and due <= self.now) or not judged.isdisjoint(rule.needs):
                 judged.add(instance.rule)
                 yield instance
@@ -151,9 +123,9 @@ class Engine:
         self._keep_episode(rule, instance, view, verdict)
         if verdict.state is Truth.FIRED:
             layers.ask_for(self, rule, instance, view, verdict)
-        self._dues.pop(instance, None)
+        self.dues.pop(instance, None)
         if view.due is not None:
-            self._dues[instance] = view.due
+            self.dues[instance] = view.due
 
     def _verdict(self, rule: Rule, instance: Instance, view: View) -> Verdict:
         if not rule.configured(instance.subject, self._has):
@@ -188,11 +160,7 @@ class Engine:
         view.wake(episode.since + REARM_MS)
         if verdict.state is Truth.QUIET and self._is_over(rule, instance, view, episode.since):
             self._close_episode(instance, episode.since, "past its exit")
-        elif (
-            verdict.state is Truth.FIRED
-            and self.now >= episode.since + REARM_MS
-            and self._is_uncovered(rule, instance, verdict, episode.since)
-        ):
+        elif verdict.state is Truth.FIRED and self.now >= episode.since + REARM_MS and self._is_uncovered(rule, instance, verdict, episode.since):
             self._close_episode(instance, episode.since, "14 days of firing and still uncovered: armed again")
             self._open_episode(rule, instance, view, verdict)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from monitor.core.book import Position
 from monitor.core.codec import digest
 from monitor.core.effects import Held, LayerMoved
 from monitor.core.ledger import Layer
+from monitor.core.mind import Mind
 from monitor.core.proposal import NOT_BUILT, GateResult, Proposal
 from monitor.core.rule import Gate, Intent, Outcome, Rule, Ruling
 from monitor.core.scope import exposed_positions
@@ -16,10 +17,6 @@ from monitor.core.units import HOUR
 from monitor.core.verdict import State as Truth
 from monitor.core.verdict import Unknown, Verdict
 from monitor.core.view import View
-
-if TYPE_CHECKING:
-    from monitor.core.book import Position
-    from monitor.core.engine import Engine
 
 VALID_MS = HOUR
 
@@ -33,37 +30,35 @@ class _Asked:
     refusals: tuple[str, ...]
 
 
-def ask_for(engine: "Engine", rule: Rule, instance: Instance, view: View, verdict: Verdict) -> None:
+def ask_for(mind: Mind, rule: Rule, instance: Instance, view: View, verdict: Verdict) -> None:
     """Propose the fired rule's layer for each exposed position, or record why not. Once per position, tier and episode."""
-    intent, episode = rule.intent(verdict), engine.state.episodes.get(instance)
+    intent, episode = rule.intent(verdict), mind.state.episodes.get(instance)
     if intent is None or episode is None:
         return
-    for position in exposed_positions(rule.scope, instance.subject, engine.settings, engine.market):
-        made = engine.state.ledger.of_episode(*instance, episode.since)
+    for position in exposed_positions(rule.scope, instance.subject, mind.settings, mind.market):
+        made = mind.state.ledger.of_episode(*instance, episode.since)
         if not any(layer.live and (layer.proposal.position, layer.proposal.tier) == (position.id, intent.tier) for layer in made):
-            _ask(engine, rule, instance, view, verdict, position, intent, episode.since)
+            _ask(mind, rule, instance, view, verdict, position, intent, episode.since)
 
 
-def _ask(
-    engine: "Engine", rule: Rule, instance: Instance, view: View, verdict: Verdict, position: "Position", intent: Intent, since: int
-) -> None:
+def _ask(mind: Mind, rule: Rule, instance: Instance, view: View, verdict: Verdict, position: Position, intent: Intent, since: int) -> None:
     try:
-        proposal = size(view, engine.settings.book, position, instance.subject, rule.id, rule.kind, intent, verdict, since)
+        proposal = size(view, mind.settings.book, position, instance.subject, rule.id, rule.kind, intent, verdict, since)
     except Unknown as why:
         blank = _unsized(rule, instance, verdict, position, intent, since)
-        _hold(engine, _Asked(blank, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
+        _hold(mind, _Asked(blank, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
         return
-    asked = _through_gates(engine, view, proposal)
-    if not asked.refusals and (spent := engine.state.ledger.refusal(proposal.id, "proposed")) is not None:
+    asked = _through_gates(mind, view, proposal)
+    if not asked.refusals and (spent := mind.state.ledger.refusal(proposal.id, "proposed")) is not None:
         # Only with the cooldown gate switched off: the id is made of the episode, and a layer that has ended cannot begin again.
         asked = replace(asked, refusals=(spent,))
     if asked.refusals:
-        _hold(engine, asked)
+        _hold(mind, asked)
     else:
-        _propose(engine, asked)
+        _propose(mind, asked)
 
 
-def _unsized(rule: Rule, instance: Instance, verdict: Verdict, position: "Position", intent: Intent, since: int) -> Proposal:
+def _unsized(rule: Rule, instance: Instance, verdict: Verdict, position: Position, intent: Intent, since: int) -> Proposal:
     """A proposal whose size could not be reckoned: it can only be held."""
     return Proposal(
         rule.id, instance.subject, position.id, rule.kind, intent.tier, "add", "", "", 0.0, 0.0, 0.0, "", 0, 0.0, since,
@@ -71,10 +66,10 @@ def _unsized(rule: Rule, instance: Instance, verdict: Verdict, position: "Positi
     )  # fmt: skip
 
 
-def _through_gates(engine: "Engine", view: View, proposal: Proposal) -> _Asked:
+def _through_gates(mind: Mind, view: View, proposal: Proposal) -> _Asked:
     """Ask every gate, even after one has blocked: the user sees all the reasons at once."""
     results, refusals = [], []
-    for gate in engine.gates:
+    for gate in mind.gates:
         ruling = _rule_on(gate, view, proposal)
         results.append(_result(gate, ruling))
         if ruling.outcome is Outcome.BLOCK:
@@ -84,7 +79,7 @@ def _through_gates(engine: "Engine", view: View, proposal: Proposal) -> _Asked:
         elif ruling.limit_usd is not None and ruling.limit_usd < proposal.notional_usd:
             proposal = resize(proposal, ruling.limit_usd, f"cut by {gate.id}")
     results += [GateResult(gate, "not_built", Truth.NOT_CONFIGURED, "this gate does not exist yet") for gate in NOT_BUILT]
-    least = engine.settings.book.minimum_layer
+    least = mind.settings.book.minimum_layer
     if not refusals and proposal.notional_usd < least:
         refusals.append(f"below the minimum layer: {proposal.notional_usd:,.0f} of at least {least:,.0f} USD" + _because(proposal))
     return _Asked(proposal, tuple(results), tuple(refusals))
@@ -106,15 +101,15 @@ def _result(gate: Gate, ruling: Ruling) -> GateResult:
     return GateResult(gate.id, ruling.outcome, ruling.verdict.state, ruling.verdict.reason, factor, ruling.limit_usd)
 
 
-def _hold(engine: "Engine", asked: _Asked) -> None:
+def _hold(mind: Mind, asked: _Asked) -> None:
     proposal = asked.proposal
     signature = ",".join(sorted(g.gate for g in asked.gates if g.outcome == Outcome.BLOCK)) or "minimum"
-    known = engine.state.held.get(proposal.id)
+    known = mind.state.held.get(proposal.id)
     if known is not None and known.signature == signature:
         return
-    held_id = "R-" + digest([proposal.id, signature, engine.now])[:12]
+    held_id = "R-" + digest([proposal.id, signature, mind.now])[:12]
     reason = "; ".join(asked.refusals)
-    engine.emit(Held(engine.now, held_id, proposal, asked.gates, signature, reason))
+    mind.emit(Held(mind.now, held_id, proposal, asked.gates, signature, reason))
     summary = f"Refused a layer for {proposal.position} ({proposal.rule}, {proposal.subject}), because {reason}"
     data = {
         "position": proposal.position,
@@ -122,30 +117,28 @@ def _hold(engine: "Engine", asked: _Asked) -> None:
         "gates": asked.gates,
         "conditions": proposal.conditions,
     }
-    engine.alert("layer.refused", (held_id,), "info", summary, data)
+    mind.alert("layer.refused", (held_id,), "info", summary, data)
 
 
-def _propose(engine: "Engine", asked: _Asked) -> None:
+def _propose(mind: Mind, asked: _Asked) -> None:
     proposal = asked.proposal
-    valid_until = engine.now + VALID_MS
+    valid_until = mind.now + VALID_MS
     reason = f"{proposal.rule} fired for {proposal.subject}"
-    moved = LayerMoved(engine.now, proposal.id, "proposed", reason, valid_until=valid_until, proposal=proposal, gates=asked.gates)
-    engine.emit(moved)
-    tell_move(engine, moved, "layer.proposed", "warning", f"Proposed {describe(proposal)}, because {reason}")
+    moved = LayerMoved(mind.now, proposal.id, "proposed", reason, valid_until=valid_until, proposal=proposal, gates=asked.gates)
+    mind.emit(moved)
+    tell_move(mind, moved, "layer.proposed", "warning", f"Proposed {describe(proposal)}, because {reason}")
 
 
 def describe(proposal: Proposal) -> str:
     """The layer in words: what, how large, for what, at what cost."""
     what = f"a short perp on {proposal.asset}" if proposal.instrument == "short_perp" else f"a collateral top-up in {proposal.asset}"
     cut = f" ({proposal.binding})" if proposal.binding else ""
-    return (
-        f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {proposal.cost_usd:,.2f} USD over 7 days"
-    )
+    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {proposal.cost_usd:,.2f} USD over 7 days"
 
 
-def tell_move(engine: "Engine", moved: LayerMoved, kind: str, severity: str, summary: str) -> None:
+def tell_move(mind: Mind, moved: LayerMoved, kind: str, severity: str, summary: str) -> None:
     """Alert that a layer has moved."""
-    layer = engine.state.ledger.held(moved.id)
+    layer = mind.state.ledger.held(moved.id)
     data = {
         "position": layer.proposal.position,
         "layer": {"id": layer.id, "state": moved.state, "proposal": layer.proposal, "by": moved.by or None},
@@ -153,37 +146,37 @@ def tell_move(engine: "Engine", moved: LayerMoved, kind: str, severity: str, sum
         "gates": layer.gates,
         "conditions": layer.proposal.conditions,
     }
-    engine.alert(kind, (moved.id, moved.state), severity, summary, data)
+    mind.alert(kind, (moved.id, moved.state), severity, summary, data)
 
 
-def look_after(engine: "Engine") -> None:
+def look_after(mind: Mind) -> None:
     """Quote proposed layers anew when their quote runs out; let them expire when their episode is over or their position gone."""
-    for layer in list(engine.state.ledger):
+    for layer in list(mind.state.ledger):
         if layer.state == "proposed":
-            _look_after(engine, layer)
+            _look_after(mind, layer)
 
 
-def dues(engine: "Engine") -> Iterator[int]:
-    return (layer.valid_until for layer in engine.state.ledger if layer.state == "proposed" and layer.valid_until is not None)
+def dues(mind: Mind) -> Iterator[int]:
+    return (layer.valid_until for layer in mind.state.ledger if layer.state == "proposed" and layer.valid_until is not None)
 
 
-def _look_after(engine: "Engine", layer: Layer) -> None:
+def _look_after(mind: Mind, layer: Layer) -> None:
     proposal = layer.proposal
     instance = Instance(proposal.rule, proposal.subject)
-    episode = engine.state.episodes.get(instance)
-    if episode is None or episode.since != proposal.episode_since or instance not in engine.rules:
-        why = "the episode that asked for it is over" if instance in engine.rules else "the rule that asked for it is switched off"
-        engine.emit(LayerMoved(engine.now, layer.id, "expired", why))
+    episode = mind.state.episodes.get(instance)
+    if episode is None or episode.since != proposal.episode_since or instance not in mind.rules:
+        why = "the episode that asked for it is over" if instance in mind.rules else "the rule that asked for it is switched off"
+        mind.emit(LayerMoved(mind.now, layer.id, "expired", why))
         return
-    if layer.valid_until is None or engine.now < layer.valid_until:
+    if layer.valid_until is None or mind.now < layer.valid_until:
         return
-    position = next((p for p in engine.settings.positions if p.id == proposal.position), None)
+    position = next((p for p in mind.settings.positions if p.id == proposal.position), None)
     try:
         if position is None:
             raise Unknown("gone", "its position is no longer in the book")
-        fresh = requote(engine.view(), engine.settings.book, position, proposal)
+        fresh = requote(mind.view(), mind.settings.book, position, proposal)
     except Unknown as why:
-        engine.emit(LayerMoved(engine.now, layer.id, "expired", f"it could not be quoted anew: {why.reason}"))
+        mind.emit(LayerMoved(mind.now, layer.id, "expired", f"it could not be quoted anew: {why.reason}"))
         return
-    valid_until = engine.now + VALID_MS
-    engine.emit(LayerMoved(engine.now, layer.id, "proposed", "quoted anew", valid_until=valid_until, proposal=fresh))
+    valid_until = mind.now + VALID_MS
+    mind.emit(LayerMoved(mind.now, layer.id, "proposed", "quoted anew", valid_until=valid_until, proposal=fresh))

@@ -17,6 +17,8 @@ from monitor.core.verdict import State as Truth
 PREFIX = "hedge_monitor_"
 MOST_SERIES = 5000
 LABEL_CHARACTERS = 128
+HISTOGRAM = "decision_seconds"
+DROPPED = "series_dropped"
 CODES = {Truth.QUIET: 0, Truth.FIRED: 1, Truth.UNKNOWN: 2, Truth.NOT_CONFIGURED: 3}
 Model = Mapping[str, Any]
 Row = tuple[Mapping[str, str], float]
@@ -52,7 +54,7 @@ class Exposition(Collector):
             yield from _unless_empty(counter)
         yield from _histogram(model)
         help_text = "series left out of scrapes: too many, or the same name twice"
-        yield CounterMetricFamily(PREFIX + "series_dropped", help_text, value=self._dropped)
+        yield CounterMetricFamily(PREFIX + DROPPED, help_text, value=self._dropped)
 
     def _fill(self, family: GaugeMetricFamily | CounterMetricFamily, labels: tuple[str, ...], rows: list[Row], left: int) -> int:
         """Add the rows that there is room for; two labels that look the same once printable are one series, and the first one stays."""
@@ -76,7 +78,7 @@ def _histogram(model: Model) -> Iterator[Metric]:
     timings = model["health"].get("decision_seconds")
     if timings is not None:
         help_text = "time from an event to its decisions being recorded"
-        yield HistogramMetricFamily(PREFIX + "decision_seconds", help_text, buckets=timings["buckets"], sum_value=timings["sum"])
+        yield HistogramMetricFamily(PREFIX + HISTOGRAM, help_text, buckets=timings["buckets"], sum_value=timings["sum"])
 
 
 def _one(section: str, key: str) -> Callable[[Model], Iterator[Row]]:
@@ -202,3 +204,12 @@ COUNTERS: Table = {
     "deliveries": ("deliveries tried", ("channel", "outcome"), _deliveries),
     "source_rejected": ("values that a source gave and the door refused", ("source",), _sources("rejected")),
 }
+
+
+def exported() -> dict[str, tuple[str, ...]]:
+    """The name of every sample that a scrape may hold, and its labels. The process's own come beside these."""
+    gauges = {PREFIX + name: labels for name, (_, labels, _) in GAUGES.items()}
+    counters = {f"{PREFIX}{name}_total": labels for name, (_, labels, _) in COUNTERS.items()}
+    histogram = PREFIX + HISTOGRAM
+    timings: dict[str, tuple[str, ...]] = {f"{histogram}_bucket": ("le",), f"{histogram}_count": (), f"{histogram}_sum": ()}
+    return {**gauges, **counters, **timings, f"{PREFIX}{DROPPED}_total": ()}
