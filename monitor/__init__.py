@@ -64,6 +64,7 @@ In and out:
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
     chain.py                    reads of one chain, each pass at one block hash
+    rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
     sinks/                      out: metrics, webhooks, the one port and its page
     sinks/sender.py             from the outbox to the channels, at least once

@@ -8,21 +8,14 @@ failed call, never a fetch.
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from monitor.core.text import safe_text
 from monitor.errors import BadPayload, SourceError
 from monitor.resources import resource_dir
-
-if TYPE_CHECKING:
-    from monitor.net import Net
-
-Rpc = Callable[[str, Sequence[object]], Awaitable[object]]
-"""One JSON-RPC request: method and parameters to the `result`; SourceError when there is none."""
+from monitor.rpc import Rpc
 
 # The same on every chain that has it: multicall3.com/deployments.
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -32,7 +25,6 @@ KNOWN_GENESIS: Mapping[int, str] = {
     42161: "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
 }
 ANSWER_BYTES = 64 * 1024
-REPLY_BYTES = 16 * 1024 * 1024
 WORD = 32
 
 # The header in the order in which it is hashed: bytes of that size, a number (0), or bytes of any size (-1).
@@ -63,7 +55,6 @@ _LATER = {
     "requestsHash": 32,
 }
 _OFFCHAIN_LOOKUP = bytes.fromhex("556f1830")
-_METHOD_NOT_FOUND = -32601
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +139,6 @@ class BlockPinnedReader:
             middle = len(calls) // 2
             return [*await self._batch(block, calls[:middle]), *await self._batch(block, calls[middle:])]
         return decode_batch(answer, calls)
-
-
-def json_rpc(net: "Net", url: str) -> Rpc:
-    """JSON-RPC 2.0 over one URL, one request a call, each with an id of its own."""
-    numbers = count(1)
-
-    async def rpc(method: str, params: Sequence[object]) -> object:
-        number = next(numbers)
-        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
-        return rpc_result(await net.post_json(url, request, max_bytes=REPLY_BYTES), method, number)
-
-    return rpc
-
-
-def rpc_result(reply: object, method: str, number: int) -> object:
-    """The result in a reply. SourceError with the node's own words if it is an error; BadPayload if it answers no question of ours."""
-    if not isinstance(reply, Mapping):
-        raise BadPayload(f"{method}: the reply is not a JSON-RPC object")
-    if (error := reply.get("error")) is not None:
-        words = error.get("message") if isinstance(error, Mapping) else error
-        permanent = isinstance(error, Mapping) and error.get("code") == _METHOD_NOT_FOUND
-        raise SourceError(f"{method}: the node says {safe_text(str(words), 120)!r}", permanent=permanent)
-    if reply.get("id") != number or isinstance(reply.get("id"), bool):
-        raise BadPayload(f"{method}: the reply carries the id of another request")
-    if "result" not in reply:
-        raise BadPayload(f"{method}: the reply has neither result nor error")
-    return reply["result"]
 
 
 def batch_bytes(calls: int) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from monitor.app import configured_event, engine_settings, private_hosts
-from monitor.chain import BlockPinnedReader, json_rpc
+from monitor.chain import BlockPinnedReader
 from monitor.clock import Clock, SystemClock
 from monitor.config import Channel, Config
 from monitor.core.book import Chain, Watch
@@ -27,6 +27,7 @@ from monitor.core.verdict import State as Truth
 from monitor.errors import BadPayload, SourceError, StoreError
 from monitor.net import EgressPolicy, HttpNet
 from monitor.registry import Catalogue
+from monitor.rpc import json_rpc
 from monitor.source import Collector, Ports
 from monitor.store.sqlite import SqliteStore
 

@@ -7,8 +7,9 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_utils.abi import get_abi_output_types
 
-from monitor.chain import MULTICALL3, Call, Rpc, call_payload, header_hash, load_abi
+from monitor.chain import MULTICALL3, Call, call_payload, header_hash, load_abi
 from monitor.errors import SourceError
+from monitor.rpc import Rpc
 from tests.fakes import Call as Request
 
 TRIPLES = ["(address,bool,bytes)[]"]

@@ -19,15 +19,12 @@ from monitor.chain import (
     batch_payload,
     decode_batch,
     hex_bytes,
-    json_rpc,
     quantity,
-    rpc_result,
     split_results,
     verified_block,
 )
 from monitor.errors import BadPayload, SourceError
 from tests.fake_chain import PAIRS, FakeChain, header
-from tests.fakes import FakeNet
 
 TOKENS = ["0x" + digit * 40 for digit in "567"]
 DECIMALS = [Call(token, "erc20", "decimals") for token in TOKENS]
@@ -91,9 +88,7 @@ def test_answers_come_in_the_order_of_the_calls_however_they_are_batched() -> No
 def test_every_read_of_a_pass_names_the_one_block_hash_F_042() -> None:
     chain = three_tokens()
     read(chain, DECIMALS, batch_size=1)
-    assert [params[1] for method, params in chain.asked if method == "eth_call"] == [
-        {"blockHash": chain.head["hash"], "requireCanonical": True}
-    ] * 3
+    assert [params[1] for method, params in chain.asked if method == "eth_call"] == [{"blockHash": chain.head["hash"], "requireCanonical": True}] * 3
 
 
 def test_a_node_that_does_not_have_the_block_is_asked_again_later_and_not_believed_F_042() -> None:
@@ -353,51 +348,3 @@ def test_bytes_are_measured_before_they_are_decoded() -> None:
     assert hex_bytes("0x" + "ab" * 4, "value", limit=4) == b"\xab" * 4
     with pytest.raises(BadPayload, match="at most 4 bytes"):
         hex_bytes("0x" + "ab" * 5, "value", limit=4)
-
-
-@pytest.mark.parametrize(
-    ("reply", "error", "sentence"),
-    [
-        ([], BadPayload, "not a JSON-RPC object"),
-        ({"id": 8, "result": "0x1"}, BadPayload, "another request"),
-        ({"result": "0x1"}, BadPayload, "another request"),
-        ({"id": 7}, BadPayload, "neither result nor error"),
-        ({"id": 7, "error": {"code": -32000, "message": "header not found"}}, SourceError, "header not found"),
-        ({"id": None, "error": {"code": -32700, "message": "parse error"}}, SourceError, "parse error"),
-        ({"id": 7, "error": "busy\u202e\n"}, SourceError, "'busy'"),
-        ({"id": 7, "error": {"message": "x" * 500}}, SourceError, "x~"),
-    ],
-)
-def test_a_reply_without_our_result_is_refused_F_064(reply: object, error: type[Exception], sentence: str) -> None:
-    with pytest.raises(error, match=sentence) as refused:
-        rpc_result(reply, "eth_call", 7)
-    assert len(str(refused.value)) < 200
-
-
-def test_true_is_not_the_id_one_F_064() -> None:
-    with pytest.raises(BadPayload, match="another request"):
-        rpc_result({"id": True, "result": "0x1"}, "eth_call", 1)
-
-
-def test_a_method_that_the_node_lacks_is_not_asked_for_again() -> None:
-    with pytest.raises(SourceError) as refused:
-        rpc_result({"id": 7, "error": {"code": -32601, "message": "unknown method"}}, "eth_call", 7)
-    assert refused.value.permanent
-
-
-def test_a_null_result_is_a_result() -> None:
-    assert rpc_result({"id": 7, "result": None}, "eth_getBlockByNumber", 7) is None
-
-
-def test_requests_over_the_net_carry_ids_of_their_own() -> None:
-    chain = FakeChain()
-    net = FakeNet().answer("POST", "https://node/", chain.reply)
-
-    async def twice() -> list[object]:
-        rpc = json_rpc(net, "https://node/key")
-        return [await rpc("eth_chainId", ()), await rpc("eth_chainId", ())]
-
-    assert asyncio.run(twice()) == ["0x7a69", "0x7a69"]
-    assert [call.body for call in net.calls] == [
-        {"jsonrpc": "2.0", "id": number, "method": "eth_chainId", "params": []} for number in (1, 2)
-    ]

@@ -80,11 +80,12 @@ def _must_fit(owner: str, rpc: str, chain: str, chain_id: int | None, manager: s
 async def _look(owner: str, rpc: str, chain: str, chain_id: int | None, manager: str) -> "Found":
     from urllib.parse import urlsplit
 
-    from monitor.chain import BlockPinnedReader, json_rpc
+    from monitor.chain import BlockPinnedReader
     from monitor.collectors.uniswap_v3 import MANAGERS
     from monitor.config.checks import CHAIN_IDS
     from monitor.discovery import uniswap_positions
     from monitor.net import EgressPolicy, HttpNet
+    from monitor.rpc import json_rpc
 
     number = chain_id if chain_id is not None else CHAIN_IDS[chain]
     address = manager or MANAGERS.get(number, "")

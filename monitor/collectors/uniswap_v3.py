@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed, json_rpc
+from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
 from monitor.core.amm import Payout, Stake, TickEdge, V3Pool, V3Position, payout
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
+from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports
 
 MANAGER_ABI, POOL_ABI = "uniswap_v3_position_manager", "uniswap_v3_pool"

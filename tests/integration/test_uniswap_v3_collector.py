@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import pytest
 
-from monitor.chain import BlockPinnedReader, Call, Failed, json_rpc
+from monitor.chain import BlockPinnedReader, Call, Failed
 from monitor.clock import SystemClock
 from monitor.collectors.uniswap_v3 import UniswapV3
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.errors import SourceError
 from monitor.net import HttpNet
+from monitor.rpc import json_rpc
 from monitor.source import Harvest, Ports
 from tests.integration.anvil import Anvil, started
 from tests.integration.lure import lure

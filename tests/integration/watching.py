@@ -45,7 +45,8 @@ class Watched:
     def source(self) -> Mapping[str, Any]:
         """How the reader of the chain is."""
         [row] = [row for row in self.running.get("/api/v1/sources")["sources"] if row["id"] == "uniswap-v3"]
-        return row
+        found: Mapping[str, Any] = row
+        return found
 
     def at_the_newest_block(self) -> tuple[str, dict[int, Mapping[str, Any]]]:
         """The newest block's hash and the positions, once they are all of that block."""
