@@ -12,10 +12,10 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill check bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-guards check bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV) ## a ten-day story in three minutes: prints the address of its page
 	@exec $(BIN)/hedge-monitor demo
@@ -31,6 +31,9 @@ integration: $(VENV)/.test ## the tests that drive real programs over loopback
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
+
+campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
+	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))
 
 check: $(VENV)/.test ## the rules of the house: lint, format, types, import order, coverage of all that thinks
 	$(BIN)/ruff check .

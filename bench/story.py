@@ -10,6 +10,7 @@ import structlog
 from bench.figures import Options
 from monitor.app import configured_event
 from monitor.core.engine import Engine
+from monitor.core.events import Event
 from monitor.daemon import Daemon
 from monitor.pipeline import Pipeline
 from monitor.registry import Catalogue
@@ -42,6 +43,16 @@ def file(options: Options) -> Path:
 def decision_seconds(options: Options) -> list[float]:
     """What each event of the story took, from its arrival to its decisions on the disk."""
     return _once(options)[1]
+
+
+@cache
+def events(options: Options) -> list[Event]:
+    """The story's journal."""
+    store = SqliteStore(str(file(options)))
+    try:
+        return [event for _, event in store.journal()]
+    finally:
+        store.close()
 
 
 @cache

@@ -124,7 +124,9 @@ class Pipeline:
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
             return self.receive(readings, source="import", now=now, inbox_ids=[message.id], vintages=True).effects
-        return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
+        return self.process(
+            Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id]
+        )
 
     def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
         """Tell that a channel does not take an alert; what was told before, in this life or an earlier one, is not told again."""
@@ -165,7 +167,7 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say that it became known later became known now.
+    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
 
     Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
@@ -175,7 +177,8 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
         before = seen.get(place)
         held = before.value if before else market.value_at(*place)
         known_at = before.known_at if before else market.known_at(*place)
-        if held == observation.value:
+        is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
+        if held == observation.value and is_of_block:
             continue
         is_stated = known_at is None or observation.known_at > known_at or (vintages and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from monitor.chain import (
     Call,
     Failed,
     batch_bytes,
+    batch_payload,
     decode_batch,
     hex_bytes,
     json_rpc,
@@ -198,6 +199,12 @@ def test_a_block_by_number_must_be_the_block_that_was_asked_for() -> None:
 
 
 WORD = (18).to_bytes(32)
+
+
+def test_every_inner_call_is_allowed_to_fail_F_059() -> None:
+    """Multicall3 reverts as a whole where one call may not fail; the flag is asked for in each."""
+    [triples] = decode(["(address,bool,bytes)[]"], batch_payload([*DECIMALS, SYMBOL])[4:])
+    assert [may_fail for _, may_fail, _ in triples] == [True] * 4
 
 
 @pytest.mark.parametrize(

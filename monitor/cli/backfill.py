@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.common import example, load_config, options_of, when
-from monitor.core.units import iso
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ async def _fetch(config: "Config", span: "Span", only: str | None) -> "dict[str,
 
 def _progress(stream: "Stream", tally: "Tally", at_ms: int) -> None:
     if sys.stderr.isatty():
+        from monitor.core.units import iso
+
         print(f"\r\x1b[K{stream}: {iso(at_ms)[:10]}, {tally.stored:,} rows", end="", file=sys.stderr, flush=True)
 
 

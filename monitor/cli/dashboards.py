@@ -9,23 +9,19 @@ from monitor.cli.common import example
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(
-        help="Grafana dashboards and Prometheus rules, made from code.", no_args_is_help=True, epilog=example("hedge-monitor dashboards build")
-    )
-    group.command(epilog=example("hedge-monitor dashboards build --out /etc/hedge-monitor/grafana"))(build)
+    shown = example("hedge-monitor dashboards build --out /etc/hedge-monitor/grafana")
+    group = typer.Typer(help="Grafana dashboards and Prometheus rules, made from code.", no_args_is_help=True, epilog=shown)
+    group.command(epilog=shown)(build)
     # A callback keeps `build` a word of its own while it is the only one.
     group.callback()(lambda: None)
     app.add_typer(group, name="dashboards")
 
 
-Folder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write; what stands there under the same names is replaced.")]
+Folder = Annotated[Path, typer.Option(help="Folder to write; what stands there under the same names is replaced.")]
 
 
 def build(out: Folder = Path("grafana")) -> None:
-    """Write dashboards, rules, and what provisions them.
-
-    The same version writes the same bytes.
-    """
+    """Write dashboards, alerting and recording rules, and what provisions them. The same version writes the same bytes."""
     from monitor.dashboards import write
     from monitor.errors import ConfigError
 

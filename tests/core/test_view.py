@@ -53,6 +53,11 @@ def test_f_014_an_old_value_that_is_served_again_does_not_become_fresh():
     fails("stale", lambda: view_of(*hourly(5), *again, now=START + 5 * HOUR).newest("tvl.usd", "chain:x", "s1"))
 
 
+def test_f_014_what_is_received_late_is_as_old_as_it_says():
+    late = [seen("tvl.usd", "chain:x", 1.0, START - hours * HOUR, known_at=START + 4 * HOUR) for hours in range(5)]
+    assert "4.0 h old" in fails("stale", lambda: view_of(*late, now=START + 4 * HOUR).newest("tvl.usd", "chain:x", "s1"))
+
+
 def test_a_value_whose_time_has_not_come_is_not_read_but_waited_for():
     """F-013: clocks may let it in two minutes early."""
     early = seen("tvl.usd", "chain:x", 1.0, START + MINUTE)

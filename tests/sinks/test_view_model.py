@@ -319,6 +319,12 @@ def test_a_hole_in_the_data_is_a_hole_in_the_line():
     assert prices[-3:-1] == [None, None]
 
 
+def test_a_daemon_that_wakes_up_long_after_its_last_price_has_nothing_to_draw():
+    stage = play(end=START + 10 * HOUR)
+    stage.engine.apply(Tick(START + 60 * DAY))
+    assert stage.chart.draw(stage.engine) is None
+
+
 def test_the_chart_marks_layers_and_the_episodes_of_what_it_draws(staged):
     marks = shown(staged)["chart"]["marks"]
     assert {(m["mark"], m.get("rule")) for m in marks} == {
