@@ -56,16 +56,16 @@ class Guard:
 
     @property
     def place(self) -> str:
-        first = " ".join(self.cuts[0].find.split())
-        return f"{self.cuts[0].file}: {first if len(first) <= 60 else first[:57] + '...'}"
+        return f"{self.cuts[0].file}: {brief(self.cuts[0].find, 60)}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run. `test` is the one that failed, or why none counts."""
+    """What became of one run. `test` is the one that failed, and `why` how; or why none counts."""
 
     word: str
     test: str
+    why: str
     seconds: float
 
 
@@ -145,23 +145,22 @@ def without_guard(guard: Guard) -> Outcome:
         for cut in guard.cuts:
             take_out(cut, tree)
         results = run_pytest(tree, guard.tests, guard.seconds, "-x")
-    word, test = judged(results, hangs=guard.hangs)
-    return Outcome(word, test, time.monotonic() - began)
+    return Outcome(*judged(results, hangs=guard.hangs), time.monotonic() - began)
 
 
-def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -> tuple[str, str]:
-    """What a run without a guard shows: only a test that failed by itself has seen the fault."""
+def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -> tuple[str, str, str]:
+    """Word, test and why of a run without a guard: only a test that failed by itself has seen the fault."""
     if results is None:
-        return (FAILED, "it hung, which is the fault") if hangs else (HUNG, "no end within the limit")
+        return FAILED if hangs else HUNG, "", "no end within the limit"
     for name, outcome, message in results:
         if outcome == "failure":
-            broken = message.startswith(BROKEN_BY)
-            return (BROKE, f"{name}: {message[:80]}") if broken else (FAILED, name)
-    if wrong := next((f"{name}: {message[:80]}" for name, outcome, message in results if outcome == "error"), ""):
-        return BROKE, wrong
+            return BROKE if message.startswith(BROKEN_BY) else FAILED, name, message
+    for name, outcome, message in results:
+        if outcome == "error":
+            return BROKE, name, message
     if not any(outcome == "passed" for _, outcome, _ in results):
-        return NOT_RUN, next((message for _, _, message in results), "nothing was collected")
-    return SURVIVED, f"{len(results)} tests saw nothing"
+        return NOT_RUN, "", next((message for _, _, message in results), "nothing was collected")
+    return SURVIVED, "", f"{len(results)} tests saw nothing"
 
 
 def untouched(tests: Sequence[str]) -> dict[str, str]:
@@ -190,7 +189,8 @@ def campaign(chosen: Sequence[Guard], jobs: int) -> int:
         bad = 0
         for guard, outcome in zip(chosen, pool.map(without_guard, chosen), strict=True):
             bad += outcome.word != FAILED
-            say(f"{guard.fault} | {short(outcome.test)} | {guard.place} | {outcome.word} | {outcome.seconds:.1f} s")
+            cells = (guard.fault, guard.place, outcome.word, f"{outcome.seconds:.1f} s", short(outcome.test), brief(outcome.why, 80))
+            say(" | ".join(cells))
         wrong = whole.result()
     for test, why in wrong.items():
         say(f"NOT GREEN UNTOUCHED | {test} | {why}")
@@ -202,9 +202,13 @@ def campaign(chosen: Sequence[Guard], jobs: int) -> int:
 
 def short(test: str) -> str:
     """A node id without its folder, and not longer than a line."""
-    file, split, case = test.partition("::")
-    name = f"{file.rpartition('/')[2]}{split}{case}" if split else test
-    return name if len(name) <= 150 else name[:147] + "..."
+    file, _, case = test.partition("::")
+    return brief(f"{Path(file).name}::{case}", 150) if case else test
+
+
+def brief(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def say(line: str) -> None:
