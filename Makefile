@@ -30,7 +30,7 @@ integration: $(VENV)/.test ## the tests that drive real programs over loopback
 	@$(BIN)/python -m pytest -m integration
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
-	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest tests/integration/test_kill.py
+	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
 
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))

@@ -2,35 +2,172 @@
 
 The flow: in, think, out.
 
-    collectors -> observations -> event log -> engine (rules, gates) -> effects -> ledger and outbox -> sinks
+    collectors -> readings -> the door -> event log -> engine (rules, gates) -> effects -> ledger and outbox -> sinks
+
+Five files tell the whole story: core/engine.py (one event in, effects out), core/rule.py (what a rule and a gate are),
+rules/tvl_drawdown.py (a rule), pipeline.py (think, commit, show) and app.py (who is connected to whom).
 
 Imports run down this list, never up, and never between siblings (pyproject.toml holds it).
 
-    cli/            commands, one file each
-    cli/dashboards.py       `dashboards build`: grafana/ from code
-    replay/         time-shifting: the same pipeline fed from the log
-    dashboards/     Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
-    dashboards/alarms.py    alerting and recording rules
-    dashboards/overview.py  the dashboard "Overview"
-    dashboards/queries.py   queries that cannot ask for what is not served
-    dashboards/grafana.py   the parts of a dashboard, typed
-    collectors/     in: one file, one source; thin poll, pure parse
-    sinks/          out: metrics, webhooks, the HTTP port and its page
-    store/          the append-only event log, ledger and outbox, one transaction
-    rules/          think: one file, one trigger
-    gates/          think: one file, one gate
-    early.py        answers on the port until the face does
-    resources.py    the folders that ship beside the code
-    core/           think: observations, market, maths, ledger, engine
-    errors.py       errors, named by who can mend them
+Speaking to people:
+
+    cli/                        commands, one file each
+    commands.py                 what a command may do beside a running daemon: leave a word in its inbox
+    backfill.py                 history into the store, page by page; stopped at any time, it goes on where it was
+    discovery.py                the positions that an owner holds, for `init`
+    probes.py                   what `check` asks of every source, chain, store and channel
+
+Running:
+
+    app.py                      builds the object graph; the only module that knows every other
+    shell.py                    what the daemon knows beyond the engine: newest decisions, chart, timings
+    daemon.py                   the loop: read a feed, think, commit, show; beside it sender, inbox and port
+    story/                      the built-in stress that `demo` plays
+    story/feed.py               plays it: a feed like any other, with a clock of its own
+    story/scenario.py           the story as a daemon meets it
+    story/venues.py             what each source says at an instant
+    story/book.py               whose book it is
+    story/liquidity.py          its liquidity position, to the unit
+    story/macro.py              its inflation and its calendar
+    story/paths.py              the lines of the plot with a market's noise
+    story/plot.py               every number that was chosen
+    replay/                     time-shifting: the same engine on history, unable to notify
+    replay/runner.py            the two orders of the same facts: as they could be known, as they were received
+    replay/report.py            replay as lines
+    replay/explain.py           why a rule fired, or why not: replay, stopped at an instant
+    replay/audit.py             the journal thought again must give the recorded decisions, byte for byte
+    replay/rule_tests.py        unit tests of rules, as promtool has them
+    feeds.py                    where events come from: supervised pollers and a ticker
+    imports.py                  observations from and to CSV
+    dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
+    dashboards/overview.py      the dashboard "Overview"
+    dashboards/alarms.py        alerting and recording rules
+    dashboards/queries.py       queries that cannot ask for what is not served
+    dashboards/grafana.py       the parts of a dashboard, typed
+    config/                     one YAML file and the environment, read into frozen settings, every mistake at once
+    config/load.py              the order of reading: file, environment, sections
+    config/model.py             what a configuration holds once it is read
+    config/yaml_text.py         YAML whose every scalar stays text and remembers its line
+    config/environment.py       any setting by environment
+    config/draft.py             the settings as written, the place of each, the problems so far
+    config/typed.py             one settings class from its part of the tree
+    config/checks.py            what no single type can check: addresses, URLs, positions against chains
+    config/hidden.py            secrets, from the environment or a file beside
+    config/schema.py            the JSON Schema of a configuration
+    config/starter.py           the commented file that `init` writes
+    pipeline.py                 what happens to one event: think, commit, show
+
+In and out:
+
+    collectors/                 in: one file, one source; thin poll, pure parse
+    venues/                     the one poller behind every perpetual venue, by ccxt
+    venues/desk.py              one connection to one venue, its errors named by remedy
+    venues/rows.py              pure parsing of what ccxt hands over
+    chain.py                    reads of one chain, each pass at one block hash
+    source.py                   what a collector is
+    sinks/                      out: metrics, webhooks, the one port and its page
+    sinks/sender.py             from the outbox to the channels, at least once
+    sinks/webhook.py            one signed webhook and what its answer means
+    sinks/receiver.py           a receiver of our own webhooks, on the loopback
+    sinks/http.py               the port: page, API, metrics, health
+    sinks/guards.py             who may ask, and how
+    sinks/stream.py             live updates by server-sent events
+    sinks/openapi.py            the API described as data
+    sinks/metrics.py            Prometheus exposition, a projection of the view model
+    sinks/view_model.py         one view model for page, API, `status` and metrics
+    sinks/facts.py              what the shell adds to it: clocks, outbox, timings
+    sinks/book_view.py          its part: what is at risk
+    sinks/layers_view.py        its part: the ladder
+    sinks/markets_view.py       its part: prices, funding, TVL
+    sinks/decisions.py          its part: each decision in a plain sentence
+    sinks/sight.py              its part: can the monitor see?
+    sinks/chart.py              its part: one price and one TVL by the hour
+    sinks/shapes.py             the plain shapes of verdicts, evidence and gate results
+    store/                      log, decisions, ledger, outbox and inbox of one SQLite file
+    store/sqlite.py             one transaction per event, WAL with synchronous=FULL
+    store/schema.py             the tables, and the steps from each version to the next
+    store/records.py            how events and effects are written down
+    store/outbox.py             what waits to be sent, and what became of it
+    store/inbox.py              what commands say to the daemon
+    store/lock.py               one writer at a time
+    registry.py                 plug-ins, found by file name
+    net.py                      the network as a port, under one set of limits
+    clock.py                    time as a port
+    early.py                    the port answers before the rest of the program is imported
+    logs.py                     one line a record, secrets blotted
+    resources.py                the folders that ship beside the code
+
+Thinking (pure: no clock, file, socket or dice):
+
+    rules/                      one file, one trigger
+    gates/                      one file, one gate
+    core/                       everything that rules and gates are made of, and the engine that runs them
+
+The engine:
+
+    core/engine.py              the brain: one event in, effects out
+    core/mind.py                what it holds while it thinks, and the one way to record anything
+    core/events.py              what comes in: a closed family
+    core/effects.py             what goes out: a closed family
+    core/state.py               the fold of the effects, which is all that is remembered
+    core/settings.py            what the engine must know of a configuration
+    core/notices.py             silent sources, blind rules, the heartbeat
+    core/operator.py            the operator's word, an event like any other
+
+Judging:
+
+    core/rule.py                what a rule is and what a gate is
+    core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
+    core/view.py                what a rule sees: the market as of now, each read kept as evidence
+    core/scope.py               which subjects a rule has, which positions are exposed
+    core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/funding.py             funding across venues: annualised, averaged, weighted median
+
+Layers:
+
+    core/layers.py              asking for layers, and looking after those that were asked for
+    core/proposal.py            one layer, with all that a person needs to say yes or no
+    core/sizing.py              how large, and at what cost
+    core/ledger.py              layers as the fold of their events
+
+The book:
+
+    core/book.py                what is watched and protected, as declared
+    core/valuation.py           what a position holds and what it is worth
+    core/capital.py             what the budgets are shares of
+    core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/tokens.py              well-known tokens by chain and address
+
+Facts:
+
+    core/market.py              everything that is known so far, by series
+    core/door.py                the one door: a reading is admitted, or refused with a reason
+    core/observation.py         a fact with two times
+    core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
+    core/us_calendar.py         when CPI and PPI are published and the FOMC decides
+
+Text and bytes:
+
+    core/units.py               durations, rates and money as people write them
+    core/decode.py              JSON and numbers from outside, or a sentence
+    core/codec.py               canonical JSON, the one spelling of what is stored and signed
+    core/text.py                foreign text made safe to show
+    core/secret.py              what must not be shown, and how it is blotted out
+    core/egress.py              which addresses may be dialled
+    core/endpoint.py            where a collector asks
+    core/delivery.py            an alert on its way to a channel
+    errors.py                   errors, named by who can mend them
 
 Invariants:
 
 - One event is one engine step is one transaction.
 - Time is data: `now` is the event's `known_at`; core, rules and gates read no clock, file, socket or dice.
+- A decision reads only what could be known by then, live and in replay alike.
 - Live and replay differ only in the feed.
 - A decision once made is a fact: a restart loads it and never recomputes it.
-- What is not known is UNKNOWN, never zero.
+- The daemon is the only writer of decisions; commands leave it a word.
+- What is not known is UNKNOWN, never zero and never QUIET.
+- Nothing here trades, and no key that can move funds is ever held.
 """
 
 __version__ = "0.1.0"

@@ -11,16 +11,18 @@ import structlog
 
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config, decision_settings
-from monitor.core.codec import plain
+from monitor.core.codec import digest, plain
+from monitor.core.delivery import Delivery
+from monitor.core.effects import Alerted
 from monitor.core.engine import Engine
 from monitor.core.events import Configured, Signal
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
 from monitor.daemon import Daemon
 from monitor.errors import ConfigError
 from monitor.feeds import Feed, LiveFeed
-from monitor.pipeline import Pipeline, Subscription
+from monitor.pipeline import Pipeline, Subscription, message
 from monitor.registry import Catalogue
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import SqliteStore, StoreFull
 
 if TYPE_CHECKING:
     from monitor.early import Early
@@ -122,7 +124,7 @@ async def serve(
         daemon = Daemon(pipeline, feed, clock)
         daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
-        face = Face(shell.model, Exposition(shell.model), token=_token(config))
+        face = Face(shell.model, Exposition(shell.model), alive=shell.trouble, token=_token(config))
         listening = early.take() if early is not None else None
         port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
@@ -132,15 +134,37 @@ async def serve(
         pipeline.restore()
         shell.recall()
         shell.daemon = daemon
-        sender = Sender(store.outbox, channels(config, net, clock), clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
+        receivers = channels(config, net, clock)
+        sender = Sender(store.outbox, receivers, clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
-        settings = engine_settings(config)
-        settings = replace(settings, sources=play.sources) if play else settings
-        pipeline.process(configured_event(settings, feed.now_ms()))
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
+        await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+async def _decide(daemon: Daemon, sender: "Sender", receivers: "Mapping[str, Channel]", settings: Settings) -> None:
+    """Put the settings in force and go on until stopped."""
+    try:
+        daemon.pipeline.process(configured_event(settings, daemon.feed.now_ms()))
         await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
+    except StoreFull as full:
+        await _cry(full, daemon.feed.now_ms(), receivers)
+        raise
+
+
+def _settings_of(config: Config, play: Play | None) -> Settings:
+    settings = engine_settings(config)
+    return replace(settings, sources=play.sources) if play else settings
+
+
+async def _cry(full: StoreFull, now: int, receivers: "Mapping[str, Channel]") -> None:
+    """Nothing can be written any more, so this one alert is sent from memory, once, to whoever takes it; then the daemon ends."""
+    identity = "msg_" + digest(["store-full", now])[:24]
+    alert = Alerted(now, identity, "source.down", "critical", f"The monitor has stopped: {full}", 0, {"source": "store", "status": "confirmed"})
+    delivery = Delivery(identity, "", alert.type, message(alert), now)
+    for name, answer in zip(receivers, await asyncio.gather(*(one.deliver(delivery) for one in receivers.values())), strict=True):
+        log.error("told from memory that the disk is full", channel=name, outcome=answer.outcome, detail=answer.detail)
 
 
 def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Rpc = Callable[[str, Sequence[object]], Awaitable[object]]
 """One JSON-RPC request: method and parameters to the `result`; SourceError when there is none."""
 
+# The same on every chain that has it: multicall3.com/deployments.
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 KNOWN_GENESIS: Mapping[int, str] = {
     1: "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",

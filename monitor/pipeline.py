@@ -17,7 +17,7 @@ from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading, SeriesKey
 from monitor.store.inbox import Message
-from monitor.store.sqlite import Bookmark, SqliteStore
+from monitor.store.sqlite import Bookmark, SqliteStore, StoreFull
 
 Show = Callable[[Event, Sequence[Effect]], None]
 
@@ -72,11 +72,24 @@ class Pipeline:
         began = time.perf_counter()
         effects = self.engine.apply(event)
         resend = (event.target, self._wall_ms()) if isinstance(event, Signal) and event.action == "resend" else None
-        self.store.commit(event, effects, self._deliveries(effects), inbox_ids, resend, bookmark)
+        self._commit(event, effects, inbox_ids, resend, bookmark)
         self.timed(time.perf_counter() - began)
         for show in self.shows:
             show(event, effects)
         return effects
+
+    def _commit(
+        self, event: Event, effects: Sequence[Effect], inbox_ids: Sequence[str], resend: tuple[str, int] | None, bookmark: Bookmark | None
+    ) -> None:
+        """Write it all. On a full disk the store's reserve is given back, so that this and the alarm about it can still be written; then it is the end."""
+        deliveries = self._deliveries(effects)
+        try:
+            self.store.commit(event, effects, deliveries, inbox_ids, resend, bookmark)
+        except StoreFull as full:
+            if not self.store.free_reserve():
+                raise
+            self.store.commit(event, effects, deliveries, inbox_ids, resend, bookmark)
+            self.process(Signal(event.now, f"store_full_{event.now}", "store", "store-full", "store", str(full)))
 
     def receive(
         self,
@@ -111,7 +124,9 @@ class Pipeline:
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
             return self.receive(readings, source="import", now=now, inbox_ids=[message.id], vintages=True).effects
-        return self.process(Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id])
+        return self.process(
+            Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id]
+        )
 
     def report(self, failing: Failing, now: int) -> tuple[Effect, ...]:
         """Tell that a channel does not take an alert; what was told before, in this life or an earlier one, is not told again."""
@@ -152,7 +167,7 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already. A changed value that does not say that it became known later became known now.
+    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
 
     Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
@@ -162,7 +177,8 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
         before = seen.get(place)
         held = before.value if before else market.value_at(*place)
         known_at = before.known_at if before else market.known_at(*place)
-        if held == observation.value:
+        is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
+        if held == observation.value and is_of_block:
             continue
         is_stated = known_at is None or observation.known_at > known_at or (vintages and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))

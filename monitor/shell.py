@@ -15,6 +15,7 @@ from monitor.sinks.facts import AlertFact, ShellFacts, Story, Timings
 from monitor.sinks.view_model import view_model
 
 SHOWN_ALERTS = 100
+LATE_MS = 60_000
 STATES = {"waiting": "pending", "delivered": "delivered", "failed": "failing", "silenced": "silenced"}
 
 
@@ -43,6 +44,14 @@ class Shell:
     def timed(self, seconds: float) -> None:
         """One decision took this long, commit included."""
         self._timings.observe(seconds)
+
+    def trouble(self) -> str:
+        """Why the daemon is not deciding; empty while it is."""
+        if self.daemon is None:
+            return "starting: the history is being read"
+        due, now = self._pipeline.engine.due_at(), self.daemon.feed.now_ms()
+        late_ms = now - due if due is not None and self._story is None else 0
+        return f"{late_ms / 1000:.0f} s late with a decision that is due" if late_ms > LATE_MS else ""
 
     def model(self) -> dict[str, object]:
         """The view model of this moment."""

@@ -62,7 +62,7 @@ class Venue(Collector):
 
     title: ClassVar[str] = "a venue"
 
-    cadence: int = 20 * MINUTE
+    cadence: int = 30 * MINUTE
     back_ms: int = DAY
     bars: int = 2
 
@@ -209,7 +209,7 @@ def alerts(month: Month, kind: str) -> list[dict[str, Any]]:
 
 def test_every_source_was_polled_at_its_cadence(month: Month):
     """A pass is an event, whether it brought news or not."""
-    expected = {**dict.fromkeys(VENUES, 2160), "bls": 576, "us-calendar": 60}
+    expected = {**dict.fromkeys(VENUES, 1440), "bls": 576, "us-calendar": 60}
     assert {name: month.polls[name] for name in expected} == pytest.approx(expected, rel=0.02)
     assert month.net.count("POST", "https://api.bls.gov") == month.polls["bls"]
     assert month.daemon.feed.crashes == {}  # type: ignore[attr-defined]  # the feed is the live one

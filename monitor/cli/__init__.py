@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.common import Options
+from monitor import __version__
+from monitor.cli.common import Options, example
 
 app = typer.Typer(
     name="hedge-monitor",
@@ -16,15 +17,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog=example("hedge-monitor demo"),
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hedge-monitor {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _globals(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="Configuration file; without it ./hedge-monitor.yaml, if there is one.")] = None,
-    store: Annotated[str | None, typer.Option(help="Where history and decisions are kept: sqlite:///path.")] = None,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file; without it ./hedge-monitor.yaml, if there is one.")] = None,
+    store: Annotated[str | None, typer.Option(metavar="URL", help="Where history and decisions are kept: sqlite:///path.")] = None,
+    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")] = False,
 ) -> None:
     context.obj = Options(config, store, log_level)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, open_store, options_of, print_json, print_table, section, view_of
+from monitor.cli.common import AsJson, example, load_config, open_store, options_of, print_json, print_table, section, view_of
 from monitor.errors import ConfigError, MonitorError
 
 LONGEST_SILENCE_DAYS = 7
@@ -12,20 +12,18 @@ AlertId = Annotated[str, typer.Argument(metavar="ID", help="An alert's id, as `a
 
 
 def register(app: typer.Typer) -> None:
-    alerts = typer.Typer(
-        invoke_without_command=True, epilog="Example: hedge-monitor alerts silence 'source.down' --for 2h --reason 'venue upgrade'"
-    )
+    alerts = typer.Typer(invoke_without_command=True, epilog=example("hedge-monitor alerts silence 'source.down' --for 2h --reason 'venue upgrade'"))
     alerts.callback()(bare)
-    alerts.command("list", epilog="Example: hedge-monitor alerts list --json")(listed)
-    alerts.command(epilog="Example: hedge-monitor alerts show msg_0123456789abcdef01234567")(show)
-    alerts.command(epilog="Example: hedge-monitor alerts test")(test)
-    alerts.command(epilog="Example: hedge-monitor alerts resend msg_0123456789abcdef01234567")(resend)
-    alerts.command(epilog="Example: hedge-monitor alerts silence 'tvl-drawdown/chain:base' --for 1d --reason 'bridge migration'")(silence)
+    alerts.command("list", epilog=example("hedge-monitor alerts list --json"))(listed)
+    alerts.command(epilog=example("hedge-monitor alerts show msg_0123456789abcdef01234567"))(show)
+    alerts.command(epilog=example("hedge-monitor alerts test"))(test)
+    alerts.command(epilog=example("hedge-monitor alerts resend msg_0123456789abcdef01234567"))(resend)
+    alerts.command(epilog=example("hedge-monitor alerts silence 'tvl-drawdown/chain:base' --for 1d --reason 'bridge migration'"))(silence)
     app.add_typer(alerts, name="alerts")
 
 
 def bare(context: typer.Context, as_json: AsJson = False) -> None:
-    """List alerts and what became of them; send a test, send one again, silence some for a while."""
+    """List, test, resend and silence alerts."""
     if context.invoked_subcommand is None:
         listed(context, as_json)
 
@@ -43,7 +41,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def show(context: typer.Context, alert_id: AlertId, as_json: AsJson = False) -> None:
-    """Show one alert, each channel it goes to, and every try to deliver it."""
+    """Show one alert and every try to deliver it."""
     told = _history(context, alert_id)
     if as_json:
         print_json(told)
@@ -59,7 +57,7 @@ def show(context: typer.Context, alert_id: AlertId, as_json: AsJson = False) -> 
 
 
 def test(context: typer.Context) -> None:
-    """Send a test alert to every channel, by the same way as real ones."""
+    """Send a test alert to every channel, as a real one goes."""
     from monitor.commands import signal
 
     config = load_config(options_of(context))
@@ -69,7 +67,10 @@ def test(context: typer.Context) -> None:
 
 
 def resend(context: typer.Context, alert_id: AlertId) -> None:
-    """Send one alert again to every channel it was for, with the same id and the same bytes."""
+    """Send one alert again, with the same id and bytes.
+
+    It goes to every channel that it was for.
+    """
     from monitor.commands import signal
 
     if not _history(context, alert_id)["deliveries"]:
@@ -80,10 +81,13 @@ def resend(context: typer.Context, alert_id: AlertId) -> None:
 def silence(
     context: typer.Context,
     match: Annotated[str, typer.Argument(metavar="MATCH", help="A type, a rule, rule/subject or a position; * and ? stand for anything.")],
-    lasting: Annotated[str, typer.Option("--for", help=f"How long, such as 2h; at most {LONGEST_SILENCE_DAYS}d.")],
-    reason: Annotated[str, typer.Option(help="Why: it goes on record with your name.")],
+    lasting: Annotated[str, typer.Option("--for", metavar="DURATION", help=f"How long, such as 2h; at most {LONGEST_SILENCE_DAYS}d.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why: it goes on record with your name.")],
 ) -> None:
-    """Do not send what matches, for a while and for a reason. Critical alerts are sent all the same, and everything stays on record."""
+    """Hold back what matches, for a while and for a reason.
+
+    Critical alerts are sent all the same, and everything stays on record.
+    """
     from monitor.commands import signal, wall_ms
     from monitor.core.units import iso
 

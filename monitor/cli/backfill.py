@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import load_config, options_of, when
-from monitor.core.units import iso
+from monitor.cli.common import example, load_config, options_of, when
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,19 +18,19 @@ SHOWN_REFUSALS = 3
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor backfill --from 2024-01-01 --source defillama")(backfill)
+    app.command(epilog=example("hedge-monitor backfill --from 2024-01-01 --source defillama"))(backfill)
 
 
 def backfill(
     context: typer.Context,
-    from_: Annotated[str, typer.Option("--from", help="First instant, ISO-8601.")],
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="First instant, ISO-8601.")],
     to: Annotated[str | None, typer.Option("--to", help="Where to stop; without it now, and the next run goes on from there.")] = None,
     source: Annotated[str | None, typer.Option(help="One source; without it every enabled one that has a history.")] = None,
 ) -> None:
-    """Fetch history page by page into the store, at the pace that the sources allow.
+    """Fetch history into the store, page by page.
 
-    It can be stopped at any time: the same command goes on where it was. Beside a running daemon the rows go through its inbox. Exits 1
-    when a history could not be fetched to its end.
+    It keeps to the pace that the sources allow, and can be stopped at any time: the same command goes on where it was. Beside a running
+    daemon the rows go through its inbox. Exits 1 when a history could not be fetched to its end.
     """
     from monitor.backfill import Span
     from monitor.commands import wall_ms
@@ -70,6 +69,8 @@ async def _fetch(config: "Config", span: "Span", only: str | None) -> "dict[str,
 
 def _progress(stream: "Stream", tally: "Tally", at_ms: int) -> None:
     if sys.stderr.isatty():
+        from monitor.core.units import iso
+
         print(f"\r\x1b[K{stream}: {iso(at_ms)[:10]}, {tally.stored:,} rows", end="", file=sys.stderr, flush=True)
 
 

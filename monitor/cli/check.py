@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table
+from monitor.cli.common import AsJson, example, load_config, options_of, print_json, print_table
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor --config hedge-monitor.yaml check")(check)
+    app.command(epilog=example("hedge-monitor --config hedge-monitor.yaml check"))(check)
 
 
 def check(
@@ -25,7 +25,9 @@ def check(
     timeout: Annotated[float, typer.Option(help="Seconds that any one of them may take.")] = TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Read the configuration, then probe each source, chain, store and channel: ok, or why not and what to do.
+    """Read the configuration, then probe all that it names.
+
+    One line for each source, chain, store and channel: ok, or why not and what to do.
 
     Nothing is stored and no alert is sent; of a channel only the port is tried. Exits 1 when anything failed, 2 for a configuration that does
     not read.

@@ -22,6 +22,11 @@ DEFAULT_FILE = Path("hedge-monitor.yaml")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines instead of a table.")]
 
 
+def example(words: str) -> str:
+    """A command's example for the end of its help: on a line of its own and never folded, so that it can be copied."""
+    return f"\b\nExample:\n  {words}"
+
+
 @dataclass(frozen=True)
 class Options:
     """The options that stand before the command."""

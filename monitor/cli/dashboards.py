@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.common import example
+
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Grafana dashboards and Prometheus rules, made from code.", no_args_is_help=True)
-    group.command(epilog="Example: hedge-monitor dashboards build --out /etc/hedge-monitor/grafana")(build)
+    shown = example("hedge-monitor dashboards build --out /etc/hedge-monitor/grafana")
+    group = typer.Typer(help="Grafana dashboards and Prometheus rules, made from code.", no_args_is_help=True, epilog=shown)
+    group.command(epilog=shown)(build)
     # A callback keeps `build` a word of its own while it is the only one.
     group.callback()(lambda: None)
     app.add_typer(group, name="dashboards")

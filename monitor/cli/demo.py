@@ -8,28 +8,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import Options, options_of
+from monitor.cli.common import Options, example, options_of
 
 if TYPE_CHECKING:
     from monitor.config import Config
 
 MINUTES = 2.8
 DAYS = 10
-SPEED = DAYS * 24 * 60 / MINUTES
-NOTICE = "This is a built-in story: a stylised stress of ten days, invented prices, nobody's money. The daemon, its rules and its alerts are the real ones."
+SPEED = round(DAYS * 24 * 60 / MINUTES)
+NOTICE = (
+    "This is a built-in story: a stylised stress of ten days, invented prices, nobody's money. "
+    "The daemon, its rules and its alerts are the real ones."
+)
 TITLE = "A stylised stress of ten days"
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor demo --speed 20000 --port 9500")(demo)
+    app.command(epilog=example("hedge-monitor demo --speed 20000 --port 9500"))(demo)
 
 
 def demo(
     context: typer.Context,
-    speed: Annotated[float, typer.Option(min=1, max=1_000_000, help="Seconds of the story that pass in one of ours.")] = SPEED,
+    speed: Annotated[float, typer.Option(metavar="N", min=1, max=1_000_000, help="Seconds of the story that pass in one of ours.")] = SPEED,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; the next free one if it is taken.")] = 9464,
 ) -> None:
-    """Play a ten-day stress story through the real daemon, with a page, metrics, and signed webhooks to a built-in receiver. Stays up until Ctrl-C."""
+    """Play a ten-day stress story through the real daemon.
+
+    It needs no network, key or server. It prints the address of its page, serves metrics, and sends signed webhooks to a built-in receiver.
+    The story takes about three minutes; the daemon stays up until Ctrl-C.
+    """
     import asyncio
 
     options = options_of(context)

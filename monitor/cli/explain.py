@@ -4,22 +4,25 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, open_store, options_of, print_json, settings_for, when
+from monitor.cli.common import AsJson, example, load_config, open_store, options_of, print_json, settings_for, when
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor explain tvl-drawdown --subject chain:ethereum --at 2022-05-10")(explain)
+    app.command(epilog=example("hedge-monitor explain tvl-drawdown --subject chain:ethereum --at 2022-05-10"))(explain)
 
 
 def explain(
     context: typer.Context,
-    rule: Annotated[str, typer.Argument(help="A rule's id, such as tvl-drawdown; `rules list` has them all.")],
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, such as tvl-drawdown; `rules list` has them all.")],
     subject: Annotated[str | None, typer.Option(help="One subject; without it the worst of several, the rest in `others`.")] = None,
-    position: Annotated[str | None, typer.Option(help="The subjects this position is exposed to.")] = None,
-    at: Annotated[str | None, typer.Option(help="An instant, ISO-8601; by default the last one the store has seen.")] = None,
+    position: Annotated[str | None, typer.Option(help="A position's id: the subjects it is exposed to.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="An instant, ISO-8601; by default the last one the store has seen.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each condition of a rule with its value, threshold, distance and evidence: why it fired or why not. Exits 0 for every verdict."""
+    """Say why a rule fired, or why not.
+
+    Each condition with its value, threshold, distance and evidence. It is replay, stopped at an instant. Exits 0 for every verdict.
+    """
     from monitor.commands import wall_ms
     from monitor.replay.explain import explain as explained
     from monitor.replay.explain import sentences

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.common import load_config, options_of
+from monitor.cli.common import example, load_config, options_of
 from monitor.errors import MonitorError
 
 
 def register(app: typer.Typer) -> None:
-    app.command("import", epilog="Example: hedge-monitor import tvl.csv cpi.csv")(import_files)
+    app.command("import", epilog=example("hedge-monitor import tvl.csv cpi.csv"))(import_files)
 
 
 def import_files(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="CSV files with the header metric,subject,source,at,known_at,value.")],
-    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out and print how many, instead of taking nothing.")] = False,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files with the header metric,subject,source,at,known_at,value.")],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out and print how many, instead of taking nothing.")] = False,
 ) -> None:
     """Take observations from CSV files. A bad row is named, and then nothing of its file is taken."""
     from monitor.commands import import_readings

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import DEFAULT_FILE
+from monitor.cli.common import DEFAULT_FILE, example
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from monitor.core.book import Position
     from monitor.discovery import Found
 
-EXAMPLE = "Example: hedge-monitor init --owner 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --rpc https://ethereum-rpc.publicnode.com"
+EXAMPLE = "hedge-monitor init --owner 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --rpc https://ethereum-rpc.publicnode.com"
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLE)(init)
+    app.command(epilog=example(EXAMPLE))(init)
 
 
 def init(
@@ -29,11 +29,11 @@ def init(
     chain: Annotated[str, typer.Option(help="The chain's name, such as ethereum or base.")] = "ethereum",
     chain_id: Annotated[int | None, typer.Option(help="Needed for a chain that is not well known.")] = None,
     manager: Annotated[str, typer.Option(help="Uniswap v3 position manager, where it is not at the usual address.")] = "",
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of a configuration, for editors, and write nothing.")
-    ] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a configuration, for editors, and write nothing.")] = False,
 ) -> None:
-    """Write a commented starter configuration, mode 600. With --owner and --rpc it holds the owner's Uniswap v3 positions."""
+    """Write a commented starter configuration.
+
+    It is readable by you alone (mode 600). With --owner and --rpc it holds the owner's Uniswap v3 positions."""
     if schema:
         _print_schema()
         return

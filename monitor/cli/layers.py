@@ -4,30 +4,33 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table, section, view_of
+from monitor.cli.common import AsJson, example, load_config, options_of, print_json, print_table, section, view_of
 from monitor.errors import MonitorError
 
 LayerId = Annotated[str, typer.Argument(metavar="ID", help="A layer's id, as `layers` lists it.")]
-Note = Annotated[str, typer.Option(help="Why: it goes on record with your name.")]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="Why: it goes on record with your name.")]
 
 
 def register(app: typer.Typer) -> None:
-    layers = typer.Typer(invoke_without_command=True, epilog="Example: hedge-monitor layers approve L-0123456789ab")
+    layers = typer.Typer(invoke_without_command=True, epilog=example("hedge-monitor layers approve L-0123456789ab"))
     layers.callback()(bare)
-    layers.command("list", epilog="Example: hedge-monitor layers list --json")(listed)
+    layers.command("list", epilog=example("hedge-monitor layers list --json"))(listed)
     for action in (show, approve, reject, activate, close):
-        layers.command(epilog=f"Example: hedge-monitor layers {action.__name__} L-0123456789ab")(action)
+        layers.command(epilog=example(f"hedge-monitor layers {action.__name__} L-0123456789ab"))(action)
     app.add_typer(layers, name="layers")
 
 
 def bare(context: typer.Context, as_json: AsJson = False) -> None:
-    """List layers; approve, reject, activate or close one. Nothing is ever traded: this is the record of what you do."""
+    """List, approve, reject, activate and close layers.
+
+    Nothing is ever traded: this is the record of what you do.
+    """
     if context.invoked_subcommand is None:
         listed(context, as_json)
 
 
 def listed(context: typer.Context, as_json: AsJson = False) -> None:
-    """List layers, those that live first, and the proposals that are held back."""
+    """List layers, and the proposals that are held back."""
     model = view_of(load_config(options_of(context)))
     if as_json:
         print_json(section(model, "layers"))
@@ -38,7 +41,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def show(context: typer.Context, layer_id: LayerId, as_json: AsJson = False) -> None:
-    """Show one layer: what it is, why it was asked for, and what every gate said."""
+    """Show one layer: what, why, and what every gate said."""
     model = view_of(load_config(options_of(context)))
     found = _find(model, layer_id)
     if as_json:

@@ -4,22 +4,27 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.common import AsJson, load_config, open_store, options_of, print_table, settings_for, when
+from monitor.cli.common import AsJson, example, load_config, open_store, options_of, print_table, settings_for, when
 from monitor.errors import MonitorError
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor replay --from 2022-05-01 --to 2022-06-01 --json")(replay)
+    app.command(epilog=example("hedge-monitor replay --from 2022-05-01 --to 2022-06-01 --json"))(replay)
 
 
 def replay(
     context: typer.Context,
-    from_: Annotated[str | None, typer.Option("--from", help="Show from this instant on; thinking always begins at the first observation.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Stop at this instant; by default at the last observation.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Show from this instant on; thinking begins at the first observation.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Stop at this instant; by default at the last observation.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Think the journal again in its own order, and compare with what was recorded.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Think history again. Nothing is sent, nothing is written. Exits 1 when there is nothing to replay, or when the audit differs."""
+    """Think history again, or audit what was decided.
+
+    Nothing is sent, nothing is written. Exits 1 when there is nothing to replay, or when the audit differs.
+    """
     start, end = when(from_, "--from"), when(to, "--to")
     options = options_of(context)
     config = load_config(options)

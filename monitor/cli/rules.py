@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.common import AsJson, print_json, print_table
+from monitor.cli.common import AsJson, example, print_json, print_table
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from monitor.core.rule import Rule
 
 FORMAT = """\b
-Example: hedge-monitor rules test tests/rules/tvl-drawdown.yaml
+Example:
+  hedge-monitor rules test tests/rules/tvl-drawdown.yaml
 
 \b
 tests:
@@ -37,10 +38,10 @@ book, positions  as in the configuration, where the rule looks at them
 
 
 def register(app: typer.Typer) -> None:
-    rules = typer.Typer(help="The catalogue of rules, and their unit tests.", epilog="Example: hedge-monitor rules show tvl-drawdown")
+    rules = typer.Typer(help="The catalogue of rules, and their unit tests.", epilog=example("hedge-monitor rules show tvl-drawdown"))
     rules.callback(invoke_without_command=True)(_by_itself)
-    rules.command("list", epilog="Example: hedge-monitor rules list")(list_rules)
-    rules.command("show", epilog="Example: hedge-monitor rules show defi-layer --json")(show_rule)
+    rules.command("list", epilog=example("hedge-monitor rules list"))(list_rules)
+    rules.command("show", epilog=example("hedge-monitor rules show defi-layer --json"))(show_rule)
     rules.command("test", epilog=FORMAT)(run_tests)
     app.add_typer(rules, name="rules")
 
@@ -51,7 +52,7 @@ def _by_itself(context: typer.Context) -> None:
 
 
 def list_rules(as_json: AsJson = False) -> None:
-    """List every rule with its scope, evidence groups, class and settings with their defaults."""
+    """List every rule with its settings and their defaults."""
     described = [_described(cls) for cls in _catalogue().values()]
     if as_json:
         print_json(described)
@@ -60,8 +61,8 @@ def list_rules(as_json: AsJson = False) -> None:
     print_table(("id", "title", "scope", "groups", "class", "settings"), rows)
 
 
-def show_rule(rule: Annotated[str, typer.Argument(help="A rule's id, as `rules list` has it.")], as_json: AsJson = False) -> None:
-    """Show what one rule says, its settings with their units, what it needs and the layer that it asks for."""
+def show_rule(rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, as `rules list` has it.")], as_json: AsJson = False) -> None:
+    """Show one rule: what it says, needs and asks for, and its settings."""
     described = _described(_found(rule))
     if as_json:
         print_json(described)
@@ -78,12 +79,12 @@ def show_rule(rule: Annotated[str, typer.Argument(help="A rule's id, as `rules l
 
 
 def run_tests(
-    files: Annotated[list[Path], typer.Argument(help="YAML files of tests; the format stands below.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of tests; the format stands below.")],
     as_json: AsJson = False,
 ) -> None:
-    """Run unit tests of rules: short series in, expected verdicts out, through the real engine.
+    """Run unit tests of rules, through the real engine.
 
-    Exits 1 when one fails, 2 for a malformed file.
+    Short series in, expected verdicts out. Exits 1 when one fails, 2 for a malformed file.
     """
     from monitor.cli.rule_file import read_tests
     from monitor.replay.rule_tests import failures

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 import typer
 
 from monitor import early
-from monitor.cli.common import load_config, options_of
+from monitor.cli.common import example, load_config, options_of
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor --config hedge-monitor.yaml run")(run)
+    app.command(epilog=example("hedge-monitor --config hedge-monitor.yaml run"))(run)
 
 
 def run(context: typer.Context) -> None:

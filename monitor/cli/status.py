@@ -1,16 +1,18 @@
 """`status`: the book, the triggers with their distance, layers, sources."""
 
+import sys
 import time
 from typing import Annotated, Any
 
-import click
 import typer
 
-from monitor.cli.common import AsJson, load_config, options_of, print_json, print_table, view_of
+from monitor.cli.common import AsJson, example, load_config, options_of, print_json, print_table, view_of
+
+CLEAR = "\x1b[2J\x1b[H"
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: hedge-monitor status --watch")(status)
+    app.command(epilog=example("hedge-monitor status --watch"))(status)
 
 
 def status(
@@ -18,15 +20,18 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the store knows: book, triggers with distance, layers, sources with age. Works beside a running daemon and without one."""
+    """Show book, triggers with distance, layers and sources.
+
+    It shows what the store knows. Works beside a running daemon and without one.
+    """
     config = load_config(options_of(context))
     while True:
         model = view_of(config)
         if as_json:
             print_json(model)
         else:
-            if watch:
-                click.clear()
+            if watch and sys.stdout.isatty():
+                typer.echo(CLEAR, nl=False)
             _show(model)
         if not watch:
             return

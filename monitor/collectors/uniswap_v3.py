@@ -19,7 +19,7 @@ from monitor.net import Net
 from monitor.source import Collector, Harvest, Ports
 
 MANAGER_ABI, POOL_ABI = "uniswap_v3_position_manager", "uniswap_v3_pool"
-# NonfungiblePositionManager by chain id, from Uniswap's list of deployments.
+# NonfungiblePositionManager by chain id: docs.uniswap.org/contracts/v3/reference/deployments, one page for each chain.
 MANAGERS: Mapping[int, str] = {
     1: "0xC36442b4a4522E871399CD717aBDD847Ab11FE88",
     10: "0xC36442b4a4522E871399CD717aBDD847Ab11FE88",

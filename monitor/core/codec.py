@@ -46,9 +46,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()
 
 
-TIMES = frozenset(
-    ["at", "known_at", "since", "until", "valid_until", "episode_since", "open_since", "timestamp", "now", "wall", "proposed_at", "moved_at", "heard_at", "started_at"]
+_INSTANTS = (
+    "at known_at since until valid_until episode_since open_since proposed_at moved_at heard_at started_at failing_since from_ms to_ms timestamp now wall"
 )
+TIMES = frozenset(_INSTANTS.split())
+"""Fields that hold epoch milliseconds, and are shown as ISO-8601."""
 EXACT_IN_JSON = 2**53
 
 

@@ -2,10 +2,10 @@
 median weighted by open interest, where no venue weighs over 60%.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ LAST_SLOTS = 3
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Aggregate:
         enough = len(places) >= COVERAGE * SLOTS and int(np.diff(places, prepend=0).max()) <= LAST_SLOTS
         if not enough or places[-1] < SLOTS - 1 or places[-1] - places[-LAST_SLOTS] != LAST_SLOTS - 1:
             raise Unknown("coverage", f"{len(places)} of {SLOTS} slots of 8 h are known in the last 30 days: too few or too patchy for a median")
-        middle = float(np.median(self.slots))
-        return middle, float(np.median(np.abs(self.slots - middle)))
+        middle = median(self.slots.tolist())
+        return middle, median(np.abs(self.slots - middle).tolist())
 
 
 def annualised(rate: Number, interval_hours: Number) -> Number:
@@ -147,7 +148,7 @@ def _aggregate(view: View, asset: str, name: str) -> Aggregate:
     known = _open_interest(view, asset, payments)
     smallest = min(known.values(), default=1.0)
     weights = [known.get(venue, smallest) for venue in payments]
-    slot_at, slots = _slots(view, list(payments.values()), weights, LEAST_VENUES[name])
+    slot_at, slots = _slots(view, asset, payments, weights, LEAST_VENUES[name])
     now = weighted_median([_mean(paid, int(paid.at[-1])) for paid in payments.values()], weights)
     return Aggregate(now, slot_at, slots, tuple(payments), bool(known))
 
@@ -161,28 +162,43 @@ def _covered_ms(paid: Payments, end: Times | int) -> Times:
 
 def _mean(paid: Payments, end: int) -> float:
     """Mean over the 8 hours up to `end`, by the time each payment covers: neither a denser interval nor a sparser one counts for more."""
-    return float(np.average(paid.rate, weights=_covered_ms(paid, end)))
+    covered = _covered_ms(paid, end).astype(np.float64)
+    return float((paid.rate * covered).sum() / covered.sum())
 
 
-def _slots(view: View, venues: Sequence[Payments], weights: Sequence[float], least: int) -> tuple[Times, Floats]:
+def _slots(view: View, asset: str, payments: Mapping[str, Payments], weights: Sequence[float], least: int) -> tuple[Times, Floats]:
     """The aggregate at the end of each full 8-hour slot (00, 08, 16 h UTC) of the last 30 days; slots with too few venues are left out."""
     last = view.now - view.now % MEAN_MS
     view.wake(last + MEAN_MS)
     ends = last + MEAN_MS * np.arange(1 - SLOTS, 1, dtype=np.int64)
-    table = np.array([_slot_means(paid, ends) for paid in venues])
+    table = np.array([view.once(("slots", asset, venue), partial(_slot_means, paid, ends)) for venue, paid in payments.items()])
     paid = ~np.isnan(table)
     kept = np.flatnonzero(paid.sum(axis=0) >= least)
-    values = _medians(table.T[kept].tolist(), paid.T[kept].tolist(), weights)
-    return ends[kept], np.array(values, dtype=np.float64)
+    return ends[kept], _medians(table[:, kept], paid[:, kept], np.array(weights))
 
 
-def _medians(slots: list[list[float]], paid: list[list[bool]], weights: Sequence[float]) -> list[float]:
-    """The weighted median of each slot over the venues that paid in it; mostly they are the same ones, and weigh the same."""
-    shares: dict[tuple[bool, ...], list[float]] = {}
-    for who in map(tuple, paid):
-        if who not in shares:
-            shares[who] = _capped(list(compress(weights, who)))
-    return [_middle(list(compress(values, who)), shares[tuple(who)]) for values, who in zip(slots, paid, strict=True)]
+def _medians(table: Floats, paid: Bools, weights: Floats) -> Floats:
+    """The weighted median of each column, over the rows (venues) that paid; `weighted_median` of them all at once, rounded the same."""
+    last = paid.sum(axis=0) - 1
+    order = np.argsort(table, axis=0, kind="stable")  # NaN, who did not pay, comes last
+    running = np.cumsum(np.take_along_axis(_shares(paid, weights), order, axis=0), axis=0)
+    halves = (np.abs(running - 0.5) < 1e-12) & (np.arange(len(table))[:, np.newaxis] < last)
+    place = np.minimum(np.argmax(halves | (running > 0.5), axis=0), last)
+    columns = np.arange(table.shape[1])
+    low, high = (table[order[row, columns], columns] for row in (place, np.minimum(place + 1, last)))
+    medians: Floats = np.where(halves[place, columns], (low + high) / 2, low)
+    return medians
+
+
+def _shares(paid: Bools, weights: Floats) -> Floats:
+    """The capped share of each venue in each column, 0 where it did not pay; mostly the same venues paid in all of them."""
+    shares: Floats = np.zeros(paid.shape)
+    who_paid = (1 << np.arange(len(paid))) @ paid
+    for who in set(who_paid.tolist()):
+        columns = who_paid == who
+        rows = paid[:, columns][:, 0]
+        shares[np.ix_(rows, columns)] = np.array(_capped(weights[rows].tolist()))[:, np.newaxis]
+    return shares
 
 
 def _slot_means(paid: Payments, ends: Times) -> Floats:

@@ -32,7 +32,8 @@ class Series:
         """Insert, or revise the value of an instant. False when nothing changed: known already, or a newer revision is held."""
         position = bisect_left(self.at, observation.at)
         if position < len(self.at) and self.at[position] == observation.at:
-            if observation.known_at < self.known_at[position] or observation.value == self.value[position]:
+            is_known = observation.value == self.value[position] and self.is_of_block(observation.at, observation.block_hash)
+            if is_known or observation.known_at < self.known_at[position]:
                 return False
             self.value[position] = observation.value
             self.known_at[position] = observation.known_at
@@ -44,6 +45,13 @@ class Series:
             self.block_hash = observation.block_hash
         self._trim()
         return True
+
+    def is_of_block(self, at: int, block_hash: str) -> bool:
+        """Whether the newest point, if that is the one at `at`, is of this block; the blocks of others are not kept, and "" names none.
+
+        Two blocks can have one time: on a chain with several a second, and where one block took the place of another.
+        """
+        return not block_hash or not self.at or at != self.at[-1] or block_hash == self.block_hash
 
     def _trim(self) -> None:
         # Trimming in strides keeps the cost of an append constant.
@@ -98,6 +106,11 @@ class Market:
         position = bisect_left(series.at, at)
         found = position < len(series.at) and series.at[position] == at
         return series.value[position] if found else None
+
+    def is_of_block(self, key: SeriesKey, at: int, block_hash: str) -> bool:
+        """Whether what is held for this instant is of this block, as far as blocks are kept."""
+        series = self._series.get(key)
+        return series is None or series.is_of_block(at, block_hash)
 
     def known_at(self, key: SeriesKey, at: int) -> int | None:
         """When the value held for exactly this instant was known."""

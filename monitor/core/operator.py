@@ -1,6 +1,6 @@
 """The operator's word, an event like any other. What cannot be done is answered, never dropped.
 
-The sender speaks in the same way, of channels that do not take what they are sent.
+The sender speaks in the same way, of channels that do not take what they are sent, and the store, of a disk that is full.
 """
 
 from monitor.core.effects import LayerMoved, Silenced
@@ -22,6 +22,9 @@ def obey(mind: Mind, signal: Signal) -> None:
     elif signal.action == "reload-failed":
         summary = f"The configuration was not reloaded, the old one stays in force: {signal.note}"
         mind.alert("data.conflict", (signal.id,), "warning", summary, {"by": signal.actor})
+    elif signal.action == "store-full":
+        summary = f"The disk is full and the last reserve is in use: the next write that fails ends the daemon. {signal.note}"
+        mind.alert("source.down", (signal.id,), "critical", summary, {"source": "store"})
     elif signal.action == "test":
         mind.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
     elif signal.action in GIVEN_UP:

@@ -105,7 +105,7 @@ class State:
 
     def _fold_alert(self, alert: Alerted) -> None:
         self.alerts += 1
-        if alert.type == "heartbeat":
+        if alert.type == "heartbeat" and not alert.data.get("test"):
             self.heartbeat_at = alert.at
         if alert.type == "data.stale":
             instance = Instance(str(alert.data["rule"]), str(alert.data["subject"]))

@@ -3,7 +3,9 @@
 Token names are never read from a contract: anyone can call a token anything.
 """
 
-# chain -> address (as int) -> asset of the vocabulary. Wrapped coins are named by the coin they redeem for.
+# chain -> address -> asset of the vocabulary. Wrapped coins are named by the coin they redeem for.
+# WETH by chain: docs.uniswap.org/contracts/v3/reference/deployments; USDC: developers.circle.com/stablecoins/usdc-contract-addresses;
+# USDT, DAI and WBTC: github.com/Uniswap/default-token-list.
 _ADDRESSES: dict[str, dict[str, str]] = {
     "ethereum": {
         "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2": "ETH",

@@ -15,6 +15,15 @@ EXACT_FIELDS = ("liquidity", "amount0", "amount1", "fees0", "fees1")
 
 
 @dataclass(frozen=True, slots=True)
+class ChainState:
+    """A position's own integers, all of one block: raw token units and liquidity, as they were at `at` (epoch milliseconds)."""
+
+    numbers: Mapping[str, int]
+    block_hash: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Valuation:
     """A position at now. `amounts` is by asset in coins (negative: owed or short), `exact` the chain's own integers where there are any."""
 
@@ -46,12 +55,21 @@ def value_position(view: View, position: Position) -> Valuation:
     return Valuation(value, amounts, delta, {})
 
 
-def _uniswap_v3(view: View, position: Position) -> Valuation:
-    points = {name: _state(view, position, name) for name in EXACT_FIELDS}
-    exact = {name: int(point.value) for name, point in points.items()}
-    blocks = {point.block_hash for point in points.values()}
+def chain_state(view: View, position: Position, *, fresh: bool = True) -> ChainState:
+    """What the chain says of an LP, for which no price is needed.
+
+    Raises Unknown when it was not read, or not at one block, or (if `fresh` is asked) not lately.
+    """
+    points = {name: _state(view, position, name, fresh=fresh) for name in EXACT_FIELDS}
+    blocks = {(point.block_hash, point.at) for point in points.values()}
     if len(blocks) != 1:
         raise Unknown("mixed", "the position's numbers come from more than one block")
+    return ChainState({name: int(point.value) for name, point in points.items()}, *blocks.pop())
+
+
+def _uniswap_v3(view: View, position: Position) -> Valuation:
+    state = chain_state(view, position)
+    exact = state.numbers
     held: dict[str, float] = {}
     for side in ("0", "1"):
         decimals = int(_state(view, position, "decimals" + side).value)
@@ -59,7 +77,7 @@ def _uniswap_v3(view: View, position: Position) -> Valuation:
         asset = _asset(view, position, int(side))
         held[asset] = held.get(asset, 0.0) + amount
     delta = {asset: amount * view.price_usd(asset) for asset, amount in held.items()}
-    return Valuation(sum(delta.values()), held, delta, exact, blocks.pop())
+    return Valuation(sum(delta.values()), held, delta, exact, state.block_hash)
 
 
 def _asset(view: View, position: Position, side: int) -> str:
@@ -72,9 +90,9 @@ def _asset(view: View, position: Position, side: int) -> str:
     return asset
 
 
-def _state(view: View, position: Position, name: str) -> Evidence:
+def _state(view: View, position: Position, name: str, *, fresh: bool = True) -> Evidence:
     metric = f"position.{name}"
     sources = view.sources(metric, position.id)
     if not sources:
         raise Unknown("missing", f"the state of position {position.id} was not read yet")
-    return view.newest(metric, position.id, sources[0])
+    return view.newest(metric, position.id, sources[0], fresh=fresh)

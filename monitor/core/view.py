@@ -162,7 +162,7 @@ class View:
         if covered:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
-            _must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
+            must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
         return Window(
             at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source
         )
@@ -289,7 +289,8 @@ class View:
         self.wake(limit + 1)
 
 
-def _must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence_ms: int, what: str) -> None:
+def must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence_ms: int, what: str) -> None:
+    """METHOD 0: 90% of the expected samples, all of the last 3, no hole over 3 cadences. Raises Unknown with what is missing of `what`."""
     expected = span_ms // cadence_ms
     if len(at) < COVERAGE * expected:
         raise Unknown("coverage", f"{what}: {len(at)} of {expected} expected samples")

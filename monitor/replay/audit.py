@@ -12,6 +12,8 @@ from monitor.replay.runner import by_log
 from monitor.store.records import write_effect
 from monitor.store.sqlite import SqliteStore
 
+SHOWN = 300
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -29,21 +31,29 @@ def audit(store: SqliteStore, say: Callable[[str], object]) -> Audit:
     recorded = store.recorded_lines()
     journal = _Journal(store.journal())
     rethought = _rethought(journal)
-    count, first_difference = 0, None
+    count, first_difference = 0, ""
     for line in rethought:
         count += 1
         say(line[1])
-        if recorded is not None and first_difference is None and next(recorded, None) != line:
-            first_difference = line
+        if recorded is not None and not first_difference and (held := next(recorded, None)) != line:
+            first_difference = _told(held, line)
     say(dumps({"kind": "summary", "events": journal.count, "journal": journal.digest.hexdigest()}))
     if recorded is None:
         return Audit(True, f"{count} decisions; none are recorded to compare with")
-    if first_difference is not None:
-        return Audit(False, f"differs from the record at event {first_difference[0]}: {first_difference[1][:300]}")
-    surplus = next(recorded, None)
-    if surplus is not None:
-        return Audit(False, f"the record has a decision at event {surplus[0]} that the journal does not give: {surplus[1][:300]}")
+    if not first_difference and (surplus := next(recorded, None)) is not None:
+        first_difference = _told(surplus, None)
+    if first_difference:
+        return Audit(False, first_difference)
     return Audit(True, f"{count} decisions, identical to the record")
+
+
+def _told(held: tuple[int, str] | None, given: tuple[int, str] | None) -> str:
+    """The first difference, by the earlier of the two: what the record holds, or what the journal gives."""
+    if held is not None and (given is None or held[0] < given[0]):
+        return f"differs from the record at event {held[0]}: recorded, and a decision that the journal does not give: {held[1][:SHOWN]}"
+    if given is not None and (held is None or given[0] < held[0]):
+        return f"differs from the record at event {given[0]}: a decision that was not recorded: {given[1][:SHOWN]}"
+    return f"differs from the record at event {given[0]}: {given[1][:SHOWN]}" if given is not None else ""
 
 
 class _Journal:

@@ -1,9 +1,11 @@
 """Why a rule fired, or why not: replay, stopped at an instant."""
 
+from dataclasses import replace
 from typing import Any
 
 from monitor.core.codec import plain
 from monitor.core.engine import Engine
+from monitor.core.rule import Rule
 from monitor.core.scope import exposed_positions
 from monitor.core.settings import Settings
 from monitor.core.state import Instance
@@ -23,14 +25,14 @@ def explain(store: SqliteStore, settings: Settings, rule: str, subject: str | No
     Raises ConfigError for a rule, subject or position that does not exist.
     """
     engine = Engine(Catalogue())
-    for _ in by_knowledge(engine, settings, store.history(), at, list(store.ticks())):
+    for _ in by_knowledge(engine, _bearing_on(settings, rule), store.history(), at, list(store.ticks())):
         pass
     instances = [i for i in engine.rules if i.rule == rule]
     if not instances:
-        known = ", ".join(sorted({i.rule for i in engine.rules}))
+        known = ", ".join(sorted(name for name, plug in settings.rules.items() if plug.enabled))
         raise ConfigError(f"there is no rule {rule!r} in force; there are: {known}")
     chosen = _choose(engine, instances, subject, position)
-    answer = _answer(engine, chosen, at)
+    answer = _answer(engine, chosen, at) | {"rule_set": settings.rule_set}
     live = store.verdict_in_force(rule, chosen.subject, at)
     if live is not None and live.verdict.state != answer["verdict"]:
         answer["live"] = {"verdict": live.verdict.state, "since": live.at, "reason": live.verdict.reason, "note": "known later than decided"}
@@ -38,6 +40,17 @@ def explain(store: SqliteStore, settings: Settings, rule: str, subject: str | No
         answer["position"] = position
     answer["others"] = [_brief(engine, i) for i in instances if i != chosen]
     return answer
+
+
+def _bearing_on(settings: Settings, rule: str) -> Settings:
+    """The settings with the rules alone that `rule` can depend on: all where it proposes layers, which share caps, else it and what it needs."""
+    catalogue = Catalogue().rules
+    if rule not in settings.rules or rule not in catalogue or catalogue[rule].intent is not Rule.intent:
+        return settings
+    needed = {rule}
+    while more := {one for name in needed if name in catalogue for one in catalogue[name].needs} - needed:
+        needed |= more
+    return replace(settings, rules={name: plug for name, plug in settings.rules.items() if name in needed})
 
 
 def _choose(engine: Engine, instances: list[Instance], subject: str | None, position: str | None) -> Instance:
@@ -80,7 +93,9 @@ def _answer(engine: Engine, instance: Instance, at: int) -> dict[str, Any]:
 
 def _layers(engine: Engine, instance: Instance) -> list[dict[str, Any]]:
     own = [layer for layer in engine.state.ledger if (layer.proposal.rule, layer.proposal.subject) == instance]
-    return [{"id": x.id, "state": x.state, "at": x.proposed_at, "reason": x.reason, "proposal": plain(x.proposal), "gates": plain(x.gates)} for x in own]
+    return [
+        {"id": x.id, "state": x.state, "at": x.proposed_at, "reason": x.reason, "proposal": plain(x.proposal), "gates": plain(x.gates)} for x in own
+    ]
 
 
 def _refused(engine: Engine, instance: Instance) -> list[dict[str, Any]]:

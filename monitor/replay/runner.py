@@ -4,6 +4,7 @@ Two orders of the same facts. `by_knowledge` asks what would have been decided h
 journal again in the order of receipt, and must give the recorded decisions to the byte.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -52,14 +53,12 @@ class _Clock:
 
     def __init__(self, ticks: Sequence[int]) -> None:
         self._ticks = sorted(ticks)
-        self._next = 0
 
     def first_from(self, due: int) -> int:
-        """The first instant at or after `due`."""
-        while self._next < len(self._ticks) and self._ticks[self._next] < due:
-            self._next += 1
+        """The first instant at or after `due`. What is due can come nearer with the next fact, so each is looked up anew."""
+        place = bisect_left(self._ticks, due)
         hour = -(-due // HOUR) * HOUR
-        return min(hour, self._ticks[self._next]) if self._next < len(self._ticks) else hour
+        return min(hour, self._ticks[place]) if place < len(self._ticks) else hour
 
 
 def _ticks(engine: Engine, clock: _Clock, until: int) -> Iterator[Step]:

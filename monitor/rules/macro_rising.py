@@ -49,28 +49,26 @@ class MacroRising(Rule):
         return True
 
     def _leg(self, view: View, metric: str, subject: str) -> Condition:
-        source = view.sources(metric, subject)[0]
-        levels = view.revisions(metric, subject, source)
-        months = sorted(levels)
-        newest = months[-1]
+        source, levels = max(((s, view.revisions(metric, subject, s)) for s in view.sources(metric, subject)), key=lambda one: max(one[1]))
+        changes = self._changes(levels)
+        if len(changes) < 2:
+            raise Unknown("short", f"the levels known give {len(changes)} changes of the {PRINTS[metric]}, 2 are needed to compare")
+        (month, before), (newest, change) = list(changes.items())[-2:]
         released = levels[newest][1]
         if view.now > released + self.valid_for:
             name = f"the newest {PRINTS[metric]} print, of {iso(newest)[:7]}"
             raise Unknown("stale", f"{name}, was released more than {self.valid_for / DAY:g} days ago")
         view.wake(released + self.valid_for + 1)
-        change, month = self._change(levels, newest), months[-2] if len(months) > 1 else newest
-        before = self._change(levels, month)
         for at in (newest, month):
             view.note(metric, subject, source, at)
         word = "above" if change > before else ("equal to" if change == before else "below")
         reason = f"{PRINTS[metric]} of {iso(newest)[:7]} at {change:.1f}% is {word} the {before:.1f}% of {iso(month)[:7]}"
         return more_than(PRINTS[metric], change, before, scale=SCALE_POINTS, unit="percent", reason=reason)
 
-    def _change(self, levels: Mapping[int, tuple[float, int]], month: int) -> float:
-        base = month_before(month, 12 if self.variant == "yoy" else 1)
-        if base not in levels:
-            raise Unknown("short", f"the level of {iso(base)[:7]}, which the change of {iso(month)[:7]} needs, is not known")
-        return round_half_up(100 * (levels[month][0] / levels[base][0] - 1))
+    def _changes(self, levels: Mapping[int, tuple[float, int]]) -> dict[int, float]:
+        """Change in percent by month, oldest first. A month without a change, since it or its base was never published, is passed over."""
+        bases = {month: month_before(month, 12 if self.variant == "yoy" else 1) for month in sorted(levels)}
+        return {month: round_half_up(100 * (levels[month][0] / levels[base][0] - 1)) for month, base in bases.items() if base in levels}
 
 
 def round_half_up(percent: float) -> float:

@@ -1,5 +1,6 @@
 """Total value locked has fallen fast: 8% or more below its highest value of the last 48 hours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 from monitor.core.rule import Class, Group, Input, Rule, Scope
 from monitor.core.units import HOUR, Duration, Fraction
 from monitor.core.verdict import Unknown, Verdict, at_most, of_one
-from monitor.core.view import View, Window
+from monitor.core.view import View, Window, must_be_covered
 
 STEP = 0.50
 CONFIRMATIONS = 2
@@ -59,7 +60,10 @@ class TvlDrawdown(Rule):
         return first_good < len(points) and int(points.at[-1] - points.at[first_good]) >= self.exit_for
 
     def _points(self, view: View, subject: str, span_ms: int) -> Window:
-        """The window of the first source that covers it, and newer points of the others: a provider's newest value may come apart from its days."""
+        """The window of the first source that covers it, with newer points of the others; where none does alone, that of all together.
+
+        A provider's newest value comes apart from its days: one is slow and whole, the other fast and young.
+        """
         sources = view.sources("tvl.usd", subject)
         reasons: list[Unknown] = []
         for source in sources:
@@ -68,8 +72,13 @@ class TvlDrawdown(Rule):
             except Unknown as why:
                 reasons.append(why)
                 continue
-            return _with_newer(view, subject, covered, [s for s in sources if s != source], span_ms)
-        raise reasons[0] if reasons else Unknown("missing", f"nobody has given the TVL of {subject} yet")
+            return _joined([covered, *_fresh(view, subject, [s for s in sources if s != source], span_ms)])
+        parts = sorted(_fresh(view, subject, sources, span_ms), key=lambda part: -part.cadence_ms)
+        if len(parts) < 2:
+            raise reasons[0] if reasons else Unknown("missing", f"nobody has given the TVL of {subject} yet")
+        joined = _joined(parts)
+        must_be_covered(joined.at, view.now - span_ms, span_ms, parts[0].cadence_ms, f"tvl.usd {subject}")
+        return joined
 
     def _drawdown(self, points: Window, place: int) -> float:
         """Fall of one sample against its own window, as a fraction (0 or negative for `high`). A window of zeros has not fallen."""
@@ -80,17 +89,26 @@ class TvlDrawdown(Rule):
         return round(float(points.value[place]) / base - 1, 12) if base > 0 else 0.0
 
 
-def _with_newer(view: View, subject: str, covered: Window, others: list[str], span_ms: int) -> Window:
-    at, known_at, value = covered.at, covered.known_at, covered.value
-    for source in others:
+def _fresh(view: View, subject: str, sources: Sequence[str], span_ms: int) -> list[Window]:
+    """What the sources have, those left out that are stale or have nothing."""
+    windows = []
+    for source in sources:
         try:
-            extra = view.window("tvl.usd", subject, source, span_ms, covered=False)
+            windows.append(view.window("tvl.usd", subject, source, span_ms, covered=False))
         except Unknown:
             continue
-        newer = extra.at > at[-1]
-        at, known_at = np.append(at, extra.at[newer]), np.append(known_at, extra.known_at[newer])
-        value = np.append(value, extra.value[newer])
-    return Window(at, known_at, value, covered.cadence_ms, covered.source)
+    return windows
+
+
+def _joined(parts: Sequence[Window]) -> Window:
+    """The first window, and of each other one the points after those so far."""
+    first = parts[0]
+    at, known_at, value = first.at, first.known_at, first.value
+    for part in parts[1:]:
+        newer = part.at > at[-1]
+        at, known_at = np.append(at, part.at[newer]), np.append(known_at, part.known_at[newer])
+        value = np.append(value, part.value[newer])
+    return Window(at, known_at, value, first.cadence_ms, first.source)
 
 
 def _must_be_confirmed(points: Window, fired: bool) -> None:

@@ -8,7 +8,7 @@ from monitor.core.layers import describe
 from monitor.core.ledger import Layer
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY
-from monitor.core.valuation import Valuation, value_position
+from monitor.core.valuation import Valuation, chain_state, value_position
 from monitor.core.verdict import Unknown
 from monitor.sinks.shapes import present
 
@@ -64,18 +64,21 @@ def _position(engine: "Engine", position: Position, value: Valuation | Unknown) 
         for one in engine.state.ledger
         if one.live and one.proposal.position == position.id
     ]
-    named = {"id": position.id, "kind": position.kind, "layers": layers, **present(chain=position.chain)}
+    named = {"id": position.id, "kind": position.kind, "layers": layers, **present(chain=position.chain), **_exact(engine, position)}
     if isinstance(value, Unknown):
         return {**named, "unknown": value.reason}
-    exact = {name: str(number) for name, number in value.exact.items()}
-    return {
-        **named,
-        "value_usd": value.value_usd,
-        "amounts": dict(value.amounts),
-        "delta_usd": dict(value.delta_usd),
-        **exact,
-        **present(block_hash=value.block_hash),
-    }
+    return {**named, "value_usd": value.value_usd, "amounts": dict(value.amounts), "delta_usd": dict(value.delta_usd)}
+
+
+def _exact(engine: "Engine", position: Position) -> dict[str, Any]:
+    """An LP's integers with the block that they are of. No price is needed for them, and age takes nothing from what a block said."""
+    if position.kind != "uniswap-v3":
+        return {}
+    try:
+        state = chain_state(engine.view(), position, fresh=False)
+    except Unknown:
+        return {}
+    return {**{name: str(number) for name, number in state.numbers.items()}, **present(block_hash=state.block_hash, at=state.at)}
 
 
 def _net_delta(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> dict[str, float]:

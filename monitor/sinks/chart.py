@@ -1,5 +1,6 @@
 """The chart's numbers: one price and one TVL on a common hourly grid, for the newest days. A hole in the data is a hole in the line."""
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.core.rule import Scope
 from monitor.core.scope import subjects_of
+from monitor.core.state import Instance
 from monitor.core.units import DAY, HOUR
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
@@ -48,10 +50,10 @@ class Chart:
         start = end - self._span_ms
         named = [(one, column) for one, column in ((price, "price_usd"), (tvl, "tvl_usd")) if one is not None]
         columns = {column: self._column(engine, one, start, end) for one, column in named}
-        first = min((_first(column) for column in columns.values()), default=None)
-        if first is None:
-            return None
+        first = min((_first(column) for column in columns.values()), default=0)
         grid = list(range(start, end + 1, self._step_ms))[first:]
+        if not columns or not grid:  # nothing was ever given, or nothing that is still in force
+            return None
         drawn: dict[str, Any] = {"at": grid, **{name: column[first:] for name, column in columns.items()}}
         if price is not None:
             drawn["asset"] = price[1]
@@ -103,13 +105,19 @@ def _marks(marks: Iterable[Mapping[str, Any]], start: int, drawn: set[str | None
 
 
 def _tvl(engine: "Engine", fired: Sequence[str]) -> _Named | None:
-    """The TVL that fired first in the time that is drawn, else the first that is watched; from its longest series."""
+    """The TVL that fired first in the time that is drawn, else the one that is nearest to firing; from its longest series."""
     watched = subjects_of(Scope.TVL, engine.settings)
-    for subject in [*(one for one in fired if one in watched), *watched]:
+    nearest = sorted(watched, key=lambda subject: -_distance(engine, subject))
+    for subject in [*(one for one in fired if one in watched), *nearest]:
         sources = engine.market.sources("tvl.usd", subject)
         if sources:
             return "tvl.usd", subject, max(sources, key=lambda source: _length(engine, subject, source))
     return None
+
+
+def _distance(engine: "Engine", subject: str) -> float:
+    verdict = engine.state.verdicts.get(Instance("tvl-drawdown", subject))
+    return verdict.distance if verdict is not None and verdict.distance is not None else -math.inf
 
 
 def _length(engine: "Engine", subject: str, source: str) -> int:

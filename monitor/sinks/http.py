@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from monitor.core.codec import presented
 from monitor.errors import ConfigError
 from monitor.sinks.guards import add_headers, guards, must_be_safe, refusal
 from monitor.sinks.openapi import SECTIONS, document
@@ -150,7 +151,7 @@ class Face:
         async def section(request: web.Request) -> web.Response:
             model = self._snapshot()
             shown: Mapping[str, Any] = {"at": model["now"]["at"], **{key: model[key] for key in SECTIONS[name] if key in model}}
-            return web.json_response(shown, dumps=_compact)
+            return web.json_response(presented(shown), dumps=_compact)
 
         return section
 

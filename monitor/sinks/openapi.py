@@ -169,7 +169,8 @@ Position
   fees0?: exact
   fees1?: exact
   liquidity?: exact
-  block_hash?: text
+  block_hash?: text -- the block that the exact numbers are of; they need no price, so they stand beside `unknown` too
+  at?: time -- of that block
 Price
   asset: text
   usd: usd
@@ -265,7 +266,7 @@ WORDS: dict[str, Schema] = {
     "integer": {"type": "integer"},
     "flag": {"type": "boolean"},
     "any": {},
-    "time": {"type": "integer", "description": "epoch milliseconds, UTC"},
+    "time": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$", "description": "ISO-8601, UTC"},
     "usd": {"type": "number", "description": "US dollars"},
     "exact": {"type": "string", "pattern": "^-?[0-9]+$", "description": "chain integer as decimal text"},
 }

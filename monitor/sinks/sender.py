@@ -177,7 +177,7 @@ class Sender:
             except StoreError:
                 if self._stopping.is_set():
                     return
-                await self._pause(self._halt, MARK_AGAIN_SECONDS)
+                await self._pause(self._stopping, MARK_AGAIN_SECONDS)
             else:
                 return
 

@@ -22,6 +22,7 @@ from monitor.store.records import read_effect, read_event, read_value, write_eff
 from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
+RESERVE_BYTES = 4 * 1024 * 1024
 _NOT_WRITABLE = "{} cannot be written: check the permissions of the file and of its folder"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
@@ -61,6 +62,8 @@ class SqliteStore:
         try:
             self.connection = _connect(path)
             self._prepare(writes=role is not None or path == MEMORY)
+            if role is not None:
+                self._keep_reserve()
         except BaseException:
             self._unlock()
             raise
@@ -80,6 +83,29 @@ class SqliteStore:
     def close(self) -> None:
         self.connection.close()
         self._unlock()
+
+    @property
+    def _reserve(self) -> Path:
+        return Path(f"{self.path}.reserve")
+
+    def _keep_reserve(self) -> None:
+        """Hold some disk back for the day when there is none: enough to write down that it is full. A disk full already has none to hold."""
+        if self.path == MEMORY or self._reserve.exists():
+            return
+        descriptor = os.open(self._reserve, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+        except OSError:
+            self._reserve.unlink()
+        finally:
+            os.close(descriptor)
+
+    def free_reserve(self) -> bool:
+        """Give the reserve back to the disk; False when it was given back already."""
+        if self.path == MEMORY or not self._reserve.exists():
+            return False
+        self._reserve.unlink()
+        return True
 
     def _unlock(self) -> None:
         if self._lock is not None:

@@ -17,6 +17,8 @@ from monitor.story.book import CADENCES_MS, config_text, settings, sources, watc
 START_MS, END_MS = plot.START_MS, plot.END_MS
 RECENT_MS = 3 * DAY
 """How much of the fast series (prices, open interest, the position) the history holds."""
+CHARTED_MS = 14 * DAY
+"""How far back prices go by the hour, so that price and TVL are drawn over the same days."""
 
 __all__ = ["END_MS", "START_MS", "Scene", "config_text", "history", "scenes", "settings", "sources", "watch"]
 
@@ -63,6 +65,8 @@ def _past(source: str) -> Iterator[Reading]:
             yield from liquidity.readings(at_ms)
     else:
         yield from _slow(source)
+        for at_ms in range(START_MS - CHARTED_MS, START_MS - RECENT_MS, HOUR):
+            yield from venues.prices(source, at_ms)
         for at_ms in range(START_MS - RECENT_MS, START_MS + 1, plot.STEP_MS):
             yield from venues.prices(source, at_ms)
             if source in venues.VENUES and at_ms % venues.VENUES[source].interest_ms == 0:

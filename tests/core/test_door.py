@@ -14,9 +14,7 @@ NOW = parse_time("2024-03-04T12:00:30Z")
 NOON = parse_time("2024-03-04T12:00:00Z")
 
 
-def reading(
-    value: float | int = 0.0001, at: int | None = NOON, metric: str = "funding.rate", subject: str = "BTC", **more: object
-) -> Reading:
+def reading(value: float | int = 0.0001, at: int | None = NOON, metric: str = "funding.rate", subject: str = "BTC", **more: object) -> Reading:
     return Reading(metric, subject, value, at, **more)  # type: ignore[arg-type]
 
 

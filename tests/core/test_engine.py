@@ -1,138 +1,19 @@
 """The engine: verdicts in runs, episodes from the first FIRED to the exit, layers through gates, the operator's word, notices."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
 import pytest
 
 from monitor.core import layers
-from monitor.core.effects import Alerted, Effect, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced, SourceMoved
-from monitor.core.engine import Engine, needed_first
-from monitor.core.events import Batch, Configured, Event, Failed, Signal, Tick
+from monitor.core.effects import Alerted, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced
+from monitor.core.engine import needed_first
+from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.mind import REARM_MS
-from monitor.core.proposal import NOT_BUILT, Proposal
-from monitor.core.rule import Class, Gate, Group, Input, Intent, Outcome, Rule, Ruling, Scope, blocks, passes
+from monitor.core.proposal import NOT_BUILT
+from monitor.core.rule import Input
 from monitor.core.state import Instance
 from monitor.core.units import DAY, HOUR, MINUTE
-from monitor.core.verdict import State, Unknown, Verdict, at_least, of_one
-from monitor.core.view import View
-from monitor.registry import plugins
+from monitor.core.verdict import State
 from tests.builders import START, engine_of, judged, play, seen, series, settings_of
-
-ON, CALM, OVER, BLIND = 10.0, 7.0, 1.0, 6.66
-
-
-@dataclass(frozen=True, kw_only=True)
-class Level(Rule):
-    """Fires from 10 of `iv.index`, is over at 5, and cannot read 6.66."""
-
-    title: ClassVar[str] = "level"
-    scope: ClassVar[Scope] = Scope.ASSET
-    groups: ClassVar[tuple[Group, ...]] = (Group.ONCHAIN,)
-    kind: ClassVar[Class] = Class.EVIDENCE
-    threshold: float = 10.0
-
-    def inputs(self, subject: str) -> tuple[Input, ...]:
-        return (Input("iv.index", subject),)
-
-    def judge(self, view: View, subject: str) -> Verdict:
-        value = self._value(view, subject)
-        return of_one(at_least("level", value, self.threshold, reason=f"{value:g}"), code="odd" if value % 2 else "even")
-
-    def over(self, view: View, subject: str, since: int) -> bool:
-        value = self._value(view, subject)
-        if value == 2.0:
-            raise Unknown("exit", "its exit cannot be judged")
-        return value <= 5
-
-    def intent(self, verdict: Verdict) -> Intent | None:
-        return Intent("short", ("top_up",))
-
-    def _value(self, view: View, subject: str) -> float:
-        value = float(view.newest("iv.index", subject, "s1", fresh=False).value)
-        if value == BLIND:
-            raise Unknown("blind", "it reads 6.66")
-        return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Votes(Level):
-    """The same as a safety rule that only votes."""
-
-    kind: ClassVar[Class] = Class.SAFETY
-
-    def intent(self, verdict: Verdict) -> Intent | None:
-        return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Follows(Votes):
-    """Fires while `level` does."""
-
-    needs: ClassVar[tuple[str, ...]] = ("level",)
-
-    def inputs(self, subject: str) -> tuple[Input, ...]:
-        return ()
-
-    def judge(self, view: View, subject: str) -> Verdict:
-        needed = view.verdict("level", subject)
-        assert needed is not None
-        return Verdict(needed.state, f"level is {needed.state}")
-
-    def over(self, view: View, subject: str, since: int) -> bool:
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Before(Gate):
-    """Rules as its setting says."""
-
-    rank: ClassVar[int] = 5
-    says: str = "pass"
-
-    def judge(self, view: View, proposal: Proposal) -> Ruling:
-        if self.says == "unknown":
-            raise Unknown("dark", "it is dark")
-        if self.says == "block":
-            return blocks("it said no")
-        verdict = Verdict(State.FIRED, self.says)
-        if self.says == "halve":
-            return Ruling(Outcome.HALVE, verdict)
-        return passes("fine") if self.says == "pass" else Ruling(Outcome.CUT, verdict, float(self.says))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Later(Before):
-    rank: ClassVar[int] = 6
-
-
-Level.id, Votes.id, Follows.id, Before.id, Later.id = "level", "votes", "follows", "before", "later"
-MADE = (Level, Votes, Follows, Before, Later)
-ETH: dict[str, Any] = {"positions": [{"id": "p1", "kind": "tokens", "amounts": {"ETH": 4}}]}
-SOURCE: dict[str, Any] = {"sources": {"s1": {"cadence_ms": MINUTE}}}
-
-
-def level(value: float, at: int = START, subject: str = "ETH", price: float = 2500.0) -> Batch:
-    """One pass: the level, and the price of ether by two sources."""
-    prices = [o for s in ("a", "b") for o in series("price.usd", "ETH", [price] * 3, end=at, step_ms=MINUTE, source=s)]
-    return Batch(at, "s1", (seen("iv.index", subject, value, at), *prices))
-
-
-def engine(*, rules: tuple[str, ...] = ("level",), gates: tuple[str, ...] = (), **others: Any) -> Engine:
-    return engine_of(settings_of(rules=rules, gates=gates, **others), *MADE)
-
-
-def kinds(effects: list[Effect]) -> list[str]:
-    return [e.type if isinstance(e, Alerted) else e.state if isinstance(e, LayerMoved) else e.kind for e in effects]
-
-
-def run(subject: Engine, *values: float, start: int = START, step: int = HOUR) -> list[Effect]:
-    return play(subject, [level(value, start + i * step) for i, value in enumerate(values)])
-
-
-def signal(action: str, target: str = "", at: int = START + MINUTE, **more: Any) -> Signal:
-    return Signal(at, f"sig-{action}-{at}", "alice", action, target, **more)
-
+from tests.core.levels import BLIND, CALM, ETH, MADE, ON, OVER, Level, Votes, engine, kinds, level, run, signal
 
 # --- verdicts and episodes ---------------------------------------------------------------------------------------
 
@@ -264,9 +145,7 @@ def test_rules_come_after_what_they_need_and_a_circle_is_refused():
 
 def test_one_subject_may_have_a_threshold_of_its_own_and_a_rule_may_be_off():
     plug = {"settings": {"threshold": 10}, "overrides": {"BTC": {"threshold": 5}}}
-    subject = engine_of(
-        {"heartbeat_ms": 0, "rules": {"level": plug, "votes": {"enabled": False}}, "book": {"assets": ("BTC", "ETH")}}, *MADE
-    )
+    subject = engine_of({"heartbeat_ms": 0, "rules": {"level": plug, "votes": {"enabled": False}}, "book": {"assets": ("BTC", "ETH")}}, *MADE)
     effects = play(subject, [level(7, subject="BTC"), level(7)])
     assert [(s, state) for _, _, s, state in judged(effects)] == [("BTC", "FIRED"), ("ETH", "QUIET")]
     assert {i.rule for i in subject.rules} == {"level"}
@@ -425,65 +304,3 @@ def test_the_shell_s_own_troubles_are_told(action: str, kind: str, severity: str
     (told,) = play(engine(), [signal(action, "ops", note="bad unit")])
     assert isinstance(told, Alerted)
     assert (told.type, told.severity, said in told.summary) == (kind, severity, True)
-
-
-# --- notices -----------------------------------------------------------------------------------------------------
-
-
-def test_a_source_is_down_after_two_cadences_and_a_grace_and_back_when_heard():
-    subject = engine(rules=(), **SOURCE)
-    subject.apply(level(ON))
-    limit = START + 2 * MINUTE + 30_000
-    assert subject.due_at() == limit + 1
-    assert kinds(play(subject, [Tick(limit)])) == []
-    play(subject, [Failed(limit, "s1", "timed out")])
-    effects = play(subject, [Tick(limit + 1), Tick(limit + 2)])
-    assert kinds(effects) == ["source", "source.down"]
-    assert isinstance(effects[0], SourceMoved) and effects[0].reason == "timed out"
-    assert subject.due_at() is None
-    play(subject, [level(ON, limit + 3)])
-    assert subject.due_at() == limit + 3
-    effects = play(subject, [Tick(limit + 3)])
-    assert kinds(effects) == ["source", "source.down"]
-    assert isinstance(effects[0], SourceMoved) and effects[0].up
-
-
-def test_a_silent_source_without_an_error_has_no_answer_and_one_never_heard_is_not_down():
-    sources = {"s1": {"cadence_ms": MINUTE}, "s2": {"cadence_ms": MINUTE}}
-    subject = engine(rules=(), sources=sources)
-    effects = play(subject, [level(ON), Tick(START + HOUR)])
-    assert [(e.source, e.reason) for e in effects if isinstance(e, SourceMoved)] == [("s1", "no answer")]
-
-
-def test_a_rule_that_stays_blind_is_told_after_its_pending_time_and_told_again_when_it_sees():
-    subject = engine(book={"assets": ("ETH",)})
-    run(subject, BLIND)
-    assert subject.due_at() == START + 10 * MINUTE
-    assert kinds(play(subject, [Tick(START + 10 * MINUTE - 1)])) == []
-    (told,) = play(subject, [Tick(START + 10 * MINUTE)])
-    assert isinstance(told, Alerted)
-    assert (told.type, told.data["reason"]) == ("data.stale", "it reads 6.66")
-    assert subject.due_at() is None
-    play(subject, [level(CALM, START + HOUR)])
-    assert subject.due_at() == START + HOUR
-    (again,) = play(subject, [Tick(START + HOUR)])
-    assert isinstance(again, Alerted) and again.data["resolved"] is True
-    assert play(subject, [Tick(START + HOUR + 1)]) == []
-
-
-def test_the_heartbeat_comes_at_its_period_and_names_the_blind():
-    subject = engine(book={"assets": ("ETH",)}, heartbeat_ms=HOUR, unknown_pending_ms=DAY)
-    run(subject, BLIND)
-    effects = play(subject, [Tick(START + i * HOUR // 2) for i in range(5)])
-    told = [e for e in effects if isinstance(e, Alerted)]
-    assert [(e.at, e.summary) for e in told] == [(START + i * HOUR, "Alive and deciding; blind: level/ETH") for i in range(3)]
-    assert [e.sequence for e in told] == [1, 2, 3]
-    assert subject.due_at() == START + 3 * HOUR
-
-
-# --- the real ones -----------------------------------------------------------------------------------------------
-
-
-def test_no_gate_is_both_built_and_not_built():
-    assert not set(NOT_BUILT) & set(plugins("monitor.gates", Gate))
-    assert {"data-quality", "macro-blackout", "session-cap", "cooldown"} <= set(plugins("monitor.gates", Gate))

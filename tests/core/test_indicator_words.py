@@ -60,9 +60,7 @@ def test_a_pivot_low_is_strict_and_known_three_bars_later(name: str, close: list
         ("two in a row", [(10, 90), (20, 89), (30, 88)], {10: -3, 20: -2, 30: -1}, [23, 33]),
     ],
 )
-def test_a_positive_divergence_and_its_mirror(
-    name: str, dips: list[tuple[int, float]], macd: dict[int, float], confirmed_at: list[int]
-) -> None:
+def test_a_positive_divergence_and_its_mirror(name: str, dips: list[tuple[int, float]], macd: dict[int, float], confirmed_at: list[int]) -> None:
     close, line = lows(*dips, macd=macd)
     active = sorted({row for start in confirmed_at for row in range(start, start + 7)})
     assert np.flatnonzero(ind.positive_divergence_confirmed(close, line)).tolist() == confirmed_at, name

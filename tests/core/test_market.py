@@ -51,6 +51,16 @@ def test_the_block_is_that_of_the_newest_point():
     assert series is not None and series.block_hash == "0xb"
 
 
+def test_the_same_value_from_another_block_of_the_same_time_is_of_that_block_from_then_on_F_048():
+    market = market_of(point(1, 4.0, block_hash="0xa"), point(2, 5.0, block_hash="0xb"))
+    assert market.put(point(2, 5.0, block_hash="0xb")) is False
+    assert market.put(point(2, 5.0, block_hash="0xc")) is True
+    assert market.put(point(2, 5.0)) is False
+    assert market.put(point(1, 4.0, block_hash="0xd")) is False
+    series = market.series(*KEY)
+    assert series is not None and (series.block_hash, list(series.value)) == ("0xc", [4.0, 5.0])
+
+
 def test_chain_integers_are_kept_exact():
     market = market_of(point(1, 2**200 + 1, metric="pool.liquidity"))
     assert market.value_at(SeriesKey("pool.liquidity", "ETH", "s1"), 1) == 2**200 + 1

@@ -74,9 +74,7 @@ def test_urls_inside_a_sentence_are_cut_and_the_sentence_kept_F_151() -> None:
     assert redact_urls(sentence) == "Timeout on https://a.io/... then \"http://b.io/...\"; see 'ws://c' and x@y.z"
 
 
-@pytest.mark.parametrize(
-    "printed", [CANARY, json.dumps(CANARY), repr(CANARY), "canary-%227f%2F%2B%20%C3%A9%5Cx", "canary-%227f/%2B%20%C3%A9%5Cx"]
-)
+@pytest.mark.parametrize("printed", [CANARY, json.dumps(CANARY), repr(CANARY), "canary-%227f%2F%2B%20%C3%A9%5Cx", "canary-%227f/%2B%20%C3%A9%5Cx"])
 def test_a_secret_is_blotted_in_each_form_libraries_print_it_F_151(printed: str) -> None:
     assert "7f" not in Redactor(Secret(CANARY)).redact(f"refused key={printed} at 3")
 

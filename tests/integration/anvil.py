@@ -74,11 +74,11 @@ class Anvil:
 
 
 @contextmanager
-def started(binary: Path) -> Iterator[Anvil]:
-    """A fresh chain on a free port, killed at the end."""
+def started(binary: Path, *more: str) -> Iterator[Anvil]:
+    """A fresh chain on a free port, with more of anvil's options if wanted, killed at the end."""
     port, chain_id = _free_port(), 1_000_000_000 + secrets.randbelow(1_000_000_000)
     options = ["--prune-history", "256", "--slots-in-an-epoch", "1", "--silent", "--host", "127.0.0.1"]
-    process = subprocess.Popen([binary, *options, "--port", str(port), "--chain-id", str(chain_id)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([binary, *options, "--port", str(port), "--chain-id", str(chain_id), *more], stdout=subprocess.DEVNULL)
     try:
         chain = Anvil(f"http://127.0.0.1:{port}", chain_id, process)
         _wait(chain)

@@ -2,12 +2,9 @@
 
 import asyncio
 import random
-import socket
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +19,7 @@ from monitor.errors import SourceError
 from monitor.net import HttpNet
 from monitor.source import Harvest, Ports
 from tests.integration.anvil import Anvil, started
+from tests.integration.lure import lure
 from tests.integration.solidity import compiled
 from tests.integration.uniswap import NOBODY, Uniswap, deployed
 
@@ -100,27 +98,6 @@ def test_a_block_that_was_reorganised_away_is_not_read_any_more_F_042(anvil: Pat
         with pytest.raises(SourceError, match="the node says") as refused:
             with_reader(chain, reorganise)
         assert not refused.value.permanent
-
-
-@contextmanager
-def lure() -> Iterator[tuple[str, list[str]]]:
-    """A URL, and the list of every connection made to it."""
-    visits: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            with suppress(OSError):
-                while True:
-                    visitor, address = server.accept()
-                    visits.append(str(address))
-                    visitor.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                    visitor.close()
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/", visits
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=5)
 
 
 def test_a_hostile_token_fails_call_by_call_and_is_never_followed_to_its_url_F_059_F_060_F_061(uniswap: Uniswap) -> None:

@@ -9,9 +9,8 @@ from web3 import Web3
 
 from monitor.core.amm import Payout, Stake, TickEdge, V3Pool, V3Position, payout, sqrt_ratio_at_tick, tick_at_sqrt_ratio
 from tests.integration.anvil import Anvil
-from tests.integration.uniswap import OFFLINE, Uniswap, deploy
+from tests.integration.uniswap import Uniswap, deploy
 
-UINT128 = 2**128 - 1
 SWAPS = 50
 SEED = 20260301
 EDGES = (-600, -120, 0, 60, 180, 540)
@@ -21,25 +20,11 @@ def pinned(chain: Anvil) -> dict[str, Any]:
     return {"blockHash": chain.call("eth_getBlockByNumber", "latest", False)["hash"], "requireCanonical": True}
 
 
-def paid(world: Uniswap, token_id: int, liquidity: int, block: dict[str, Any]) -> Payout:
-    """decreaseLiquidity(all) and collect(maximum) in one eth_call by the owner; the first is left out when there is nothing to take out."""
-    manager, owner = world.manager, world.owner
-    calls = [manager.payload("collect", (token_id, owner, UINT128, UINT128))]
-    if liquidity:
-        calls.insert(0, manager.payload("decreaseLiquidity", (token_id, liquidity, 0, 0, 2**40)))
-    answers = manager.read("multicall", [bytes.fromhex(call[2:]) for call in calls], sender=owner, block=block)
-    amounts = [OFFLINE.codec.decode(["uint256", "uint256"], answer) for answer in answers]
-    burned, collected = amounts[0] if liquidity else (0, 0), amounts[-1]
-    return Payout(burned[0], burned[1], collected[0] - burned[0], collected[1] - burned[1])
-
-
 def state(world: Uniswap, token_id: int, block: dict[str, Any]) -> tuple[V3Pool, V3Position]:
     held = world.manager.read("positions", token_id, block=block)
     lower, upper = held[5], held[6]
     key = Web3.solidity_keccak(["address", "int24", "int24"], [world.manager.address, lower, upper])
-    below, above = (
-        TickEdge(edge[7], edge[2], edge[3]) for edge in (world.pool.read("ticks", tick, block=block) for tick in (lower, upper))
-    )
+    below, above = (TickEdge(edge[7], edge[2], edge[3]) for edge in (world.pool.read("ticks", tick, block=block) for tick in (lower, upper)))
     price, tick, *_ = world.pool.read("slot0", block=block)
     pool = V3Pool(
         price,
@@ -58,19 +43,9 @@ def check(world: Uniswap, token_ids: list[int]) -> list[Payout]:
     for token_id in token_ids:
         pool, position = state(world, token_id, block)
         computed = payout(pool, position)
-        assert computed == paid(world, token_id, position.stake.liquidity, block), f"position {token_id} at {block} with {pool}"
+        assert (position.stake.liquidity, computed) == world.paid(token_id, block), f"position {token_id} at {block} with {pool}"
         results.append(computed)
     return results
-
-
-def shake(world: Uniswap, dice: random.Random) -> None:
-    """One swap: of a random size, or however large it takes to reach a random tick, a third of them an edge of some range."""
-    price = world.pool.read("slot0")[0]
-    goal = sqrt_ratio_at_tick(dice.choice((*EDGES, *dice.sample(range(-700, 700), 2 * len(EDGES)))))
-    if dice.random() < 0.5 or goal == price:
-        world.swap(dice.random() < 0.5, int(10 ** dice.uniform(0, 18)))
-    else:
-        world.swap(goal < price, 10**24, goal)
 
 
 def test_every_position_is_worth_to_the_wei_what_the_contracts_would_pay_after_each_of_fifty_swaps(chain: Anvil) -> None:
@@ -80,14 +55,14 @@ def test_every_position_is_worth_to_the_wei_what_the_contracts_would_pay_after_e
     spent = world.mint(60, 180, 10**17)
     world.swap(False, 10**18)
     stake = state(world, spent, pinned(chain))[1].stake
-    world.manager.send(world.owner, "decreaseLiquidity", (spent, stake.liquidity, 0, 0, 2**40))
+    world.decrease(spent, stake.liquidity)
     ticks, fees = set(), 0
     for step in range(SWAPS):
-        shake(world, dice)
+        world.shake(dice, EDGES)
         if step % 7 == 3:
-            world.manager.send(world.owner, "collect", (dice.choice(held), world.owner, UINT128, UINT128))
+            world.collect(dice.choice(held))
         if step % 11 == 5:
-            world.manager.send(world.owner, "decreaseLiquidity", (dice.choice(held), 10**12 + step, 0, 0, 2**40))
+            world.decrease(dice.choice(held), 10**12 + step)
         results = check(world, [*held, spent])
         ticks.add(world.pool.read("slot0")[1])
         fees += sum(result.fees0 + result.fees1 for result in results)
@@ -113,7 +88,7 @@ def test_a_neighbour_in_the_same_range_can_round_a_position_out_of_a_unit_it_is_
     large, small = world.mint(-60, 120, 10**18), world.mint(-60, 120, 10**3)
     for _ in range(6):
         world.swap(True, 1000)
-        world.manager.send(world.owner, "collect", (small, world.owner, UINT128, UINT128))
+        world.collect(small)
     [result] = check(world, [large])
     pool, position = state(world, large, pinned(chain))
     assert payout(replace(pool, holder=None), position).fees0 > result.fees0

@@ -116,15 +116,17 @@ async def drip(server: Hostile, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("answer", [endless, drip], ids=["endless", "drip"])
-async def test_a_receiver_that_never_stops_talking_is_not_listened_to_F_142(net: HttpNet, monkeypatch: pytest.MonkeyPatch, answer: Answer):
-    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 1.0)
+@pytest.mark.parametrize(("answer", "patience_seconds"), [(endless, 20.0), (drip, 1.0)], ids=["endless", "drip"])
+async def test_a_receiver_that_never_stops_talking_is_not_listened_to_F_142(
+    net: HttpNet, monkeypatch: pytest.MonkeyPatch, answer: Answer, patience_seconds: float
+):
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", patience_seconds)
     async with Hostile(answer) as server:
         began = time.monotonic()
         answered = await channel(net, server.url).deliver(delivery())
         await asyncio.wait_for(server.client_left.wait(), 5)
         assert answered.outcome == "delivered"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert server.sent_bytes < 8 * 1024 * 1024
 
 

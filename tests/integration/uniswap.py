@@ -1,16 +1,20 @@
 """The real Uniswap v3 on a private chain: published bytecode of factory, pool, position manager and router, with two tokens of our own."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from web3 import Web3
 
+from monitor.core.amm import Payout, sqrt_ratio_at_tick
 from tests.integration.anvil import Anvil
 from tests.integration.solidity import compiled, published
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 NOBODY = "0x000000000000000000000000000000000000dEaD"
 FOREVER = 2**40
+UINT128 = 2**128 - 1
 RICH = 10**36
 FEE = 3000
 SPACING = 60
@@ -71,8 +75,19 @@ class Uniswap:
         """Put at most `amount` raw units of each token into a range; the id of the new position."""
         who = owner or self.owner
         token0, token1 = (token.address for token in self.tokens)
-        order = (token0, token1, FEE, tick_lower, tick_upper, amount, amount, 0, 0, who, FOREVER)
-        receipt = self.manager.send(who, "mint", order)
+        return self._minted(who, token0, token1, FEE, tick_lower, tick_upper, amount, amount)
+
+    def mint_beside(self, stranger: str, amount: int) -> int:
+        """A position in a new pool of our first token and a stranger, out of its range, so that ours alone is paid in."""
+        ours = self.tokens[0].address
+        token0, token1 = sorted((ours, stranger), key=lambda address: int(address, 16))
+        self.manager.send(self.owner, "createAndInitializePoolIfNecessary", token0, token1, FEE, 1 << 96)
+        if ours == token0:
+            return self._minted(self.owner, token0, token1, FEE, SPACING, 2 * SPACING, amount, 0)
+        return self._minted(self.owner, token0, token1, FEE, -2 * SPACING, -SPACING, 0, amount)
+
+    def _minted(self, who: str, *pool_range_and_amounts: Any) -> int:
+        receipt = self.manager.send(who, "mint", (*pool_range_and_amounts, 0, 0, who, FOREVER))
         [made] = [log for log in receipt["logs"] if log["address"] == self.manager.address.lower() and len(log["topics"]) == 4]
         return int(made["topics"][3], 16)
 
@@ -81,6 +96,41 @@ class Uniswap:
         sold, bought = self.tokens if zero_for_one else reversed(self.tokens)
         order = (sold.address, bought.address, FEE, self.owner, FOREVER, amount, 0, limit_x96)
         return self.router.send(self.owner, "exactInputSingle", order)
+
+    def collect(self, token_id: int) -> None:
+        """Take out everything a position is owed."""
+        self.manager.send(self.owner, "collect", (token_id, self.owner, UINT128, UINT128))
+
+    def decrease(self, token_id: int, liquidity: int) -> None:
+        """Take liquidity out of the range; its tokens are owed from then on."""
+        self.manager.send(self.owner, "decreaseLiquidity", (token_id, liquidity, 0, 0, FOREVER))
+
+    def paid(self, token_id: int, block: dict[str, Any], owner: str | None = None) -> tuple[int, Payout]:
+        """Liquidity, and what decreaseLiquidity(all) and collect(maximum) would pay the owner in one eth_call at a block.
+
+        The first is left out when there is nothing to take out, which the manager would refuse.
+        """
+        who, liquidity = owner or self.owner, self.manager.read("positions", token_id, block=block)[7]
+        calls = [self.manager.payload("collect", (token_id, who, UINT128, UINT128))]
+        if liquidity:
+            calls.insert(0, self.manager.payload("decreaseLiquidity", (token_id, liquidity, 0, 0, FOREVER)))
+        answers = self.manager.read("multicall", [bytes.fromhex(call[2:]) for call in calls], sender=who, block=block)
+        amounts = [OFFLINE.codec.decode(["uint256", "uint256"], answer) for answer in answers]
+        burned, collected = amounts[0] if liquidity else (0, 0), amounts[-1]
+        return liquidity, Payout(burned[0], burned[1], collected[0] - burned[0], collected[1] - burned[1])
+
+    def shake(self, dice: random.Random, edges: Sequence[int]) -> None:
+        """One swap: of a random size, or however large it takes to reach a random tick, a third of them one of these edges."""
+        goal = dice.choice((*edges, *dice.sample(range(-700, 700), 2 * len(edges))))
+        if dice.random() < 0.5 or sqrt_ratio_at_tick(goal) == self.pool.read("slot0")[0]:
+            self.swap(dice.random() < 0.5, int(10 ** dice.uniform(0, 18)))
+        else:
+            self.swap_to(goal)
+
+    def swap_to(self, tick: int) -> None:
+        """However large a swap it takes to bring the price to this tick, which it must not be at."""
+        goal = sqrt_ratio_at_tick(tick)
+        self.swap(goal < self.pool.read("slot0")[0], 10**24, goal)
 
 
 def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.core.observation import Observation
-from monitor.core.units import HOUR, MINUTE
+from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.registry import build
 from monitor.rules.tvl_drawdown import TvlDrawdown
@@ -97,6 +97,21 @@ def test_the_newest_value_may_come_from_another_source_that_is_fresh():
     assert judge(*daily, *newer, now=START + 3 * FAST).state is State.FIRED
     stale = tvl([10.0] * 5, MINUTE, "live", START - HOUR)
     assert judge(*daily, *stale).state is State.QUIET
+
+
+def test_a_provider_s_days_and_its_young_newest_values_cover_a_window_together():
+    """The first two days of a fresh installation: whole days from history, and what was polled since."""
+    days = tvl([100.0, 100.0, 100.0], step=DAY, source="llama", end=START - 30 * HOUR)
+    polled = tvl([93.0, 91.9, 91.8, 91.7], step=10 * MINUTE, source="llama-now")
+    verdict = judge(*days, *polled)
+    assert (verdict.state, verdict.value) == (State.FIRED, pytest.approx(-0.083))
+
+
+def test_a_hole_between_days_and_newest_values_is_not_covered():
+    days = tvl([100.0, 100.0, 100.0], step=6 * HOUR, source="llama", end=START - 18 * HOUR)
+    polled = tvl([93.0, 91.9, 91.8, 91.7], step=10 * MINUTE, source="llama-now")
+    with pytest.raises(Unknown, match="coverage|hole|samples|missing"):
+        judge(*days, *polled)
 
 
 def test_f_025_without_a_covering_source_it_is_unknown():

@@ -7,12 +7,12 @@ import pytest
 
 from monitor.core.capital import portfolio_capital_usd
 from monitor.core.effects import EpisodeClosed
-from monitor.core.events import Batch, Configured, Signal
+from monitor.core.events import Batch, Configured, Signal, Tick
 from monitor.core.observation import Observation
 from monitor.core.units import DAY, HOUR
 from monitor.sinks.chart import Chart
 from monitor.sinks.view_model import view_model
-from tests.sinks.stage import BLOCK, END, START, Stage, approve_all, hour, play, settings
+from tests.sinks.stage import BLOCK, END, START, Stage, approve_all, hour, play, position, settings
 
 
 def shown(stage, **facts):
@@ -76,6 +76,29 @@ def test_an_lp_shows_its_chain_integers_exactly_and_the_block_they_were_read_at(
     assert (lp["amount0"], lp["liquidity"]) == (str(exact["amount0"]), str(exact["liquidity"]))
     assert int(lp["amount0"]) > 2**53
     assert lp["block_hash"] == BLOCK
+
+
+def test_an_lp_without_a_price_or_read_long_ago_still_shows_what_its_block_said():
+    stage = Stage()
+    stage.apply(Configured(START, settings()))
+    for now in (START, START + HOUR, START + 2 * HOUR):
+        stage.apply(Batch(now, "ethereum", tuple(position(now))))
+    stage.apply(Tick(START + 9 * HOUR))
+    lp = shown(stage)["positions"][0]
+    assert lp["unknown"] == "position.liquidity eth-usdc from ethereum is 7.0 h old"
+    read = {row.metric: str(row.value) for row in position(START + 2 * HOUR)}
+    assert {f"position.{name}": lp[name] for name in ("liquidity", "amount0", "amount1", "fees0", "fees1")}.items() <= read.items()
+    assert (lp["block_hash"], lp["at"]) == (BLOCK, START + 2 * HOUR)
+    assert not {"value_usd", "amounts", "delta_usd"} & lp.keys()
+
+
+def test_an_lp_whose_numbers_are_not_of_one_block_shows_none_of_them_F_042():
+    stage = short_play()
+    first, *_ = position(START + 2 * HOUR)
+    stage.apply(Batch(START + 2 * HOUR, "ethereum", (first,)))
+    lp = shown(stage)["positions"][0]
+    assert lp["unknown"] == "the position's numbers come from more than one block"
+    assert not {"liquidity", "amount0", "block_hash", "at"} & lp.keys()
 
 
 def test_equity_counts_a_perp_with_its_margin_as_the_budgets_do(staged):
@@ -294,6 +317,12 @@ def test_a_hole_in_the_data_is_a_hole_in_the_line():
     prices = (stage.chart.draw(stage.engine) or {})["price_usd"]
     assert prices[-1] is not None
     assert prices[-3:-1] == [None, None]
+
+
+def test_a_daemon_that_wakes_up_long_after_its_last_price_has_nothing_to_draw():
+    stage = play(end=START + 10 * HOUR)
+    stage.engine.apply(Tick(START + 60 * DAY))
+    assert stage.chart.draw(stage.engine) is None
 
 
 def test_the_chart_marks_layers_and_the_episodes_of_what_it_draws(staged):

@@ -20,9 +20,7 @@ from monitor.store.sqlite import MEMORY, SqliteStore
 SMALL = st.integers(-(2**62), 2**62)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 CHAIN = st.integers(-(2**160), 2**160)
-JSON = st.recursive(
-    st.none() | st.booleans() | CHAIN | FINITE | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=4
-)
+JSON = st.recursive(st.none() | st.booleans() | CHAIN | FINITE | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=4)
 DATA = st.dictionaries(st.text(max_size=5), JSON, max_size=3).map(lambda found: dict(sorted(found.items())))
 
 
@@ -92,9 +90,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from(["okx", "bls"]).flatmap(lambda s: st.builds(Batch, SMALL, st.just(s), observations(s), st.integers(0, 9))),
     st.builds(Tick, SMALL),
     st.builds(Failed, SMALL, st.text(max_size=4), st.text(max_size=4)),
-    st.builds(
-        Signal, SMALL, st.text(max_size=4), st.text(max_size=4), st.text(max_size=4), st.text(max_size=4), st.text(), st.none() | SMALL
-    ),
+    st.builds(Signal, SMALL, st.text(max_size=4), st.text(max_size=4), st.text(max_size=4), st.text(max_size=4), st.text(), st.none() | SMALL),
     st.builds(Configured, SMALL, DATA),
 )
 
