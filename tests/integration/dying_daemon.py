@@ -81,7 +81,7 @@ def wrap(point: str) -> None:
         case "mark-first":
             Sender._send = mark_first  # type: ignore[method-assign]  # the control
         case "disk-full":
-            SqliteStore.commit = full  # type: ignore[method-assign]  # a disk that is full from the first alert on
+            SqliteStore.commit = full  # type: ignore[method-assign,assignment]  # a disk that is full from the first alert on
         case _:
             raise ValueError(point)
 

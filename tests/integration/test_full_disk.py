@@ -17,7 +17,7 @@ async def test_a_disk_that_stays_full_ends_the_daemon_aloud_and_the_decision_is_
         known = set(ear.copies)
         home.ask(1)
         process = await home.begin("tests.integration.dying_daemon", "disk-full")
-        assert await asyncio.wait_for(process.wait(), 60) not in (0, None)
+        assert await asyncio.wait_for(process.wait(), 30) not in (0, None)
         [(_, cry)] = [copy for copy in ear.heard if copy[0] not in known]
         told = json.loads(cry)
         assert (told["type"], told["data"]["severity"]) == ("source.down", "critical")
