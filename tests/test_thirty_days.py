@@ -174,7 +174,7 @@ async def live(clock: VirtualClock) -> Month:
     channel = WebhookChannel("ops", SecretStr(RECEIVER), secret, None, net, clock)
     sender = Sender(store.outbox, {"ops": channel}, clock, ports.rng, lambda failing: pipeline.report(failing, clock.now_ms()))
     polls: Counter[str] = Counter()
-    pipeline.shows.append(lambda event, effects: sender.wake())
+    pipeline.shows.append(sender.show)
     pipeline.shows.append(lambda event, effects: polls.update([getattr(event, "source", event.kind)]))
     past = Venue(back_ms=31 * DAY, bars=200)
     for name in venues:
@@ -222,14 +222,19 @@ def test_a_dead_source_is_asked_less_than_a_live_one_and_its_failure_logged_once
 
 
 def test_the_dead_source_was_told_and_healed_by_itself(month: Month):
-    """INV-11, INV-12: source.down and data.stale once each, and both taken back without a human."""
+    """INV-11, INV-12: source.down is told once, data.stale at once, and each is taken back without a human.
+
+    The midnight after, the window still lacks the days that nobody was there for: a few minutes more of blindness are told too.
+    """
     down, back = alerts(month, "source.down")
     assert down["summary"].startswith("Source defillama is down: ") and "no route to host" in down["summary"]
     assert back["summary"] == "Source defillama is back"
     assert DEAD_FROM < down["at"] <= DEAD_FROM + 2 * HOUR
     assert DEAD_UNTIL <= back["at"] <= DEAD_UNTIL + HOUR
     stale = [a for a in alerts(month, "data.stale") if a["at"] > DEAD_FROM and a["data"]["subject"] == "chain:ethereum"]
-    assert [(a["data"]["rule"], a["data"].get("resolved", False)) for a in stale] == [("tvl-drawdown", False), ("tvl-drawdown", True)]
+    assert {a["data"]["rule"] for a in stale} == {"tvl-drawdown"}
+    assert [a["data"].get("resolved", False) for a in stale] == [False, True] * (len(stale) // 2)
+    assert DEAD_FROM < stale[0]["at"] < DEAD_UNTIL <= stale[1]["at"] <= DEAD_UNTIL + HOUR
 
 
 def test_there_is_one_heartbeat_a_day(month: Month):
