@@ -101,9 +101,9 @@ def take_out(cut: Cut, tree: Path) -> None:
         compiled.unlink()
 
 
-def copy_tree(folder: Path) -> Path:
-    """A copy of the tree, times and compiled files included, with what the tests installed linked in."""
-    tree = Path(shutil.copytree(ROOT, folder / "tree", ignore=LEFT_BEHIND))
+def copy_tree(folder: Path, source: Path = ROOT) -> Path:
+    """A copy of a tree, times and compiled files included, with what the tests installed linked in."""
+    tree = Path(shutil.copytree(source, folder / "tree", ignore=LEFT_BEHIND))
     for name in SHARED:
         if (ROOT / name).is_dir():
             (tree / name).symlink_to(ROOT / name)
@@ -137,13 +137,16 @@ def _results(report: Path) -> Iterator[tuple[str, str, str]]:
         yield (name, "passed", "") if found is None else (name, found.tag, found.get("message") or "")
 
 
-def without_guard(guard: Guard) -> Outcome:
+def without_guard(guard: Guard, source: Path) -> Outcome:
     """Run the guard's tests where it is gone."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder))
-        for cut in guard.cuts:
-            take_out(cut, tree)
+        tree = copy_tree(Path(folder), source)
+        try:
+            for cut in guard.cuts:
+                take_out(cut, tree)
+        except ValueError as error:
+            return Outcome(BROKE, "", str(error), 0.0)
         results = run_pytest(tree, guard.tests, guard.seconds, "-x")
     return Outcome(*judged(results, hangs=guard.hangs), time.monotonic() - began)
 
@@ -163,10 +166,10 @@ def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -
     return SURVIVED, "", f"{len(results)} tests saw nothing"
 
 
-def untouched(tests: Sequence[str]) -> dict[str, str]:
+def untouched(tests: Sequence[str], source: Path) -> dict[str, str]:
     """Run all tests on a copy as it is; what is wrong with each that does not pass."""
     with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder))
+        tree = copy_tree(Path(folder), source)
         results = run_pytest(tree, tests, UNTOUCHED_SECONDS)
         said = (tree / "said").read_text(errors="replace")
     if results is None:
@@ -184,10 +187,12 @@ def campaign(chosen: Sequence[Guard], jobs: int) -> int:
     """Run it and print the table; 0 when every guard is watched."""
     tests = list(dict.fromkeys(test for guard in chosen for test in guard.tests))
     began = time.monotonic()
-    with ThreadPoolExecutor(jobs) as pool:
-        whole = pool.submit(untouched, tests)
+    # One state of the tree for all, whatever is edited meanwhile.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        source = copy_tree(Path(folder))
+        whole = pool.submit(untouched, tests, source)
         bad = 0
-        for guard, outcome in zip(chosen, pool.map(without_guard, chosen), strict=True):
+        for guard, outcome in zip(chosen, pool.map(lambda guard: without_guard(guard, source), chosen), strict=True):
             bad += outcome.word != FAILED
             cells = (guard.fault, guard.place, outcome.word, f"{outcome.seconds:.1f} s", short(outcome.test), brief(outcome.why, 80))
             say(" | ".join(cells))
