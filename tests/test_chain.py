@@ -91,9 +91,7 @@ def test_answers_come_in_the_order_of_the_calls_however_they_are_batched() -> No
 def test_every_read_of_a_pass_names_the_one_block_hash_F_042() -> None:
     chain = three_tokens()
     read(chain, DECIMALS, batch_size=1)
-    assert [params[1] for method, params in chain.asked if method == "eth_call"] == [
-        {"blockHash": chain.head["hash"], "requireCanonical": True}
-    ] * 3
+    assert [params[1] for method, params in chain.asked if method == "eth_call"] == [{"blockHash": chain.head["hash"], "requireCanonical": True}] * 3
 
 
 def test_a_node_that_does_not_have_the_block_is_asked_again_later_and_not_believed_F_042() -> None:
@@ -398,6 +396,4 @@ def test_requests_over_the_net_carry_ids_of_their_own() -> None:
         return [await rpc("eth_chainId", ()), await rpc("eth_chainId", ())]
 
     assert asyncio.run(twice()) == ["0x7a69", "0x7a69"]
-    assert [call.body for call in net.calls] == [
-        {"jsonrpc": "2.0", "id": number, "method": "eth_chainId", "params": []} for number in (1, 2)
-    ]
+    assert [call.body for call in net.calls] == [{"jsonrpc": "2.0", "id": number, "method": "eth_chainId", "params": []} for number in (1, 2)]
