@@ -82,10 +82,7 @@ class Venue(Collector):
             settled.append(Reading("funding.rate", asset, 1e-4 * wave(at, 5, 0.3), at))
             settled.append(Reading("funding.interval_hours", asset, 8, at))
         closed = now // BAR_MS * BAR_MS - BAR_MS
-        bars = [
-            Reading("candle.4h.close", asset, 3000.0 * wave(at, 9, 0.02), at)
-            for at in range(closed - self.bars * BAR_MS, closed + 1, BAR_MS)
-        ]
+        bars = [Reading("candle.4h.close", asset, 3000.0 * wave(at, 9, 0.02), at) for at in range(closed - self.bars * BAR_MS, closed + 1, BAR_MS)]
         return [*present, *settled, *bars]
 
 
@@ -112,17 +109,13 @@ class World(FakeNet):
         now = self._clock.now_ms()
         today = now // DAY * DAY
         days = [today - n * DAY for n in range(9, 0, -1)]
-        return [{"date": at // 1000, "tvl": 6e10 * wave(at, 20, 0.02)} for at in days] + [
-            {"date": today // 1000, "tvl": 6e10 * wave(now, 20, 0.02)}
-        ]
+        return [{"date": at // 1000, "tvl": 6e10 * wave(at, 20, 0.02)} for at in days] + [{"date": today // 1000, "tvl": 6e10 * wave(now, 20, 0.02)}]
 
     def prices(self) -> object:
         now = self._clock.now_ms()
         coins = {"bitcoin": 90_000.0, "ethereum": 3000.0, "usd-coin": 1.0, "tether": 1.0, "dai": 1.0}
         return {
-            "coins": {
-                f"coingecko:{c}": {"price": p * wave(now, 9, 0.02), "timestamp": now // 1000, "confidence": 0.99} for c, p in coins.items()
-            }
+            "coins": {f"coingecko:{c}": {"price": p * wave(now, 9, 0.02), "timestamp": now // 1000, "confidence": 0.99} for c, p in coins.items()}
         }
 
     def prints(self) -> object:
@@ -135,9 +128,7 @@ class World(FakeNet):
             year, month = (2026 * 12 + 9 - count) // 12, (2026 * 12 + 9 - count) % 12 + 1
             release = release_of(event, parse_time(f"{year}-{month:02d}-01"))
             if release is not None and release.at_ms <= self._clock.now_ms():
-                rows.append(
-                    {"year": str(year), "period": f"M{month:02d}", "value": f"{300 * 1.002 ** (24 - count):.3f}", "footnotes": [{}]}
-                )
+                rows.append({"year": str(year), "period": f"M{month:02d}", "value": f"{300 * 1.002 ** (24 - count):.3f}", "footnotes": [{}]})
         return rows
 
 
