@@ -25,7 +25,7 @@ def wall_ms() -> int:
 
 def who() -> str:
     """The operator, for the record."""
-    return f"{getpass.getuser()} by command"
+    return getpass.getuser()
 
 
 def import_readings(config: Config, readings: Sequence[Reading]) -> str:

@@ -256,10 +256,11 @@ def test_nothing_grows(month: Month):
 
 def test_the_rules_were_judged_to_the_end(month: Month):
     states = {f"{rule}/{subject}": str(v.state) for (rule, subject), v in month.daemon.pipeline.engine.state.verdicts.items()}
-    assert states == {
+    expected = {
         "funding-spike/ETH": "QUIET",
         "macd-rsi-scaling/ETH": "QUIET",
         "macro-rising/US": "QUIET",
         "tvl-drawdown/chain:ethereum": "QUIET",
         "defi-layer/chain:ethereum": "QUIET",
-    }, iso(month.daemon.pipeline.engine.now)
+    }
+    assert {name: states[name] for name in expected} == expected, iso(month.daemon.pipeline.engine.now)

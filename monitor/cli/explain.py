@@ -32,7 +32,7 @@ def explain(
     config = load_config(options)
     store = open_store(config)
     try:
-        moment = moment if moment is not None else store.last_seen() or wall_ms()
+        moment = moment if moment is not None else store.newest() or wall_ms()
         answer = explained(store, settings_for(options, config, store), rule, subject, position, moment)
     finally:
         store.close()

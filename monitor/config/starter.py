@@ -15,7 +15,7 @@ _HEAD = """\
 # What is protected, and how much may be spent on it.
 book:
   capital: 10_000 USD
-  # steward (cautious, asks for every group of evidence) or promoter
+  # steward or promoter; the gates that will tell them apart are not built yet, so both decide alike
   mode: steward
   # drawdown (protect dollars) or il (offset impermanent loss)
   objective: drawdown

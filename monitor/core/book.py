@@ -30,7 +30,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Book:
-    """Capital, mode and assets; fractions of METHOD 3 and 4.3 with their defaults.
+    """Capital, mode and assets; fractions of ALVH with their defaults.
 
     `perp_half_spread` and `perp_margin` (margin as a share of notional) stand in for quotes until venues' books are collected.
     """

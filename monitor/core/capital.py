@@ -1,4 +1,4 @@
-"""What the budgets are shares of: the book's own capital (METHOD 3)."""
+"""What the budgets are shares of: the book's own capital (ALVH)."""
 
 from monitor.core.book import Position
 from monitor.core.valuation import value_position

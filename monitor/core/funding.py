@@ -1,4 +1,4 @@
-"""Funding of an asset across venues (METHOD 1): each payment annualised over the interval in force, each venue's mean over 8 hours, and of these the
+"""Funding of an asset across venues (ALVH): each payment annualised over the interval in force, each venue's mean over 8 hours, and of these the
 median weighted by open interest, where no venue weighs over 60%.
 """
 

@@ -178,4 +178,4 @@ def _look_after(mind: Mind, layer: Layer) -> None:
         mind.emit(LayerMoved(mind.now, layer.id, "expired", f"it could not be quoted anew: {why.reason}"))
         return
     valid_until = mind.now + VALID_MS
-    mind.emit(LayerMoved(mind.now, layer.id, "proposed", "quoted anew", valid_until=valid_until, proposal=fresh))
+    mind.emit(LayerMoved(mind.now, layer.id, "proposed", layer.reason, valid_until=valid_until, proposal=fresh))

@@ -59,7 +59,7 @@ def requote(view: View, book: Book, position: Position, proposal: Proposal) -> P
 
 
 def _cheapest_allowed(view: View, book: Book, valuation: Valuation, notional: float, intent: Intent) -> tuple[str, str, float, str]:
-    """The first intended action that can be had: no short perp where its funding is below -20% a year (METHOD 5)."""
+    """The first intended action that can be had: no short perp where its funding is below -20% a year (ALVH)."""
     reasons = []
     for action in intent.actions:
         asset = valuation.risk_asset if action == "short_perp" else "USDC"

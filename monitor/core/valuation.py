@@ -1,6 +1,6 @@
 """What a position holds and what it is worth now.
 
-Delta by asset is the amount of that asset held, inside and outside an LP's range alike (METHOD 3).
+Delta by asset is the amount of that asset held, inside and outside an LP's range alike (ALVH).
 """
 
 from collections.abc import Mapping

@@ -284,7 +284,7 @@ class View:
 
 
 def must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence_ms: int, what: str) -> None:
-    """METHOD 0: 90% of the expected samples, all of the last 3, no hole over 3 cadences. Raises Unknown with what is missing of `what`."""
+    """ALVH: 90% of the expected samples, all of the last 3, no hole over 3 cadences. Raises Unknown with what is missing of `what`."""
     expected = span_ms // cadence_ms
     if len(at) < COVERAGE * expected:
         raise Unknown("coverage", f"{what}: {len(at)} of {expected} expected samples")

@@ -19,7 +19,7 @@ MACRO = "macro."
 
 @dataclass(frozen=True, kw_only=True)
 class DataQuality(Gate):
-    """METHOD 0 and 4.3: the inputs of that rule are fresh and uncontested, and the position's assets have a price.
+    """ALVH: the inputs of that rule are fresh and uncontested, and the position's assets have a price.
 
     Contested: sources differ by more than their tolerance and no majority agrees; of three, two that agree are enough. Macro prints are
     as old as their own rule lets them be. Stale or missing: UNKNOWN. Disputed: FIRED.

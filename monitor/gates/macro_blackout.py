@@ -27,7 +27,7 @@ class Release(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MacroBlackout(Gate):
-    """METHOD 4.3: from 24 h before to 2 h after CPI, PPI and FOMC, as scheduled at that time, a signal is blocked and evidence halved;
+    """ALVH: from 24 h before to 2 h after CPI, PPI and FOMC, as scheduled at that time, a signal is blocked and evidence halved;
     both edges count.
 
     A source of the user's own wins over the built-in calendar: for FOMC on the same UTC day, for CPI and PPI, which come once a month, in

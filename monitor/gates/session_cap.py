@@ -18,7 +18,7 @@ COUNTED = LIVE | {"closed"}
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCap(Gate):
-    """METHOD 4.3: new layers of one UTC day tie up at most 25% of the defined-risk capital, and no tier more than half of that.
+    """ALVH: new layers of one UTC day tie up at most 25% of the defined-risk capital, and no tier more than half of that.
 
     *(reading)* Half of the day's allowance, not of what was added so far, else a day could have no first layer. A layer counts on the day
     it was proposed, unless it was rejected, retracted or has expired unused. The wider cap of a calm regime needs the regime, which is

@@ -72,8 +72,9 @@ def _apply(engine: Engine, event: Event) -> Step:
 
 
 def _as_of_history(settings: Settings, pairs: set[tuple[str, str]]) -> Settings:
-    """The same settings, fed by history alone: it is never late, and it never beats."""
-    source = SourceSettings(cadence_ms=NEVER_SILENT_MS, provides=tuple(sorted(pairs)))
+    """The same settings, fed by history alone: it is never late, and it never beats. What a source was set up to bring is configured still."""
+    promised = {(metric, subject) for source in settings.sources.values() for metric, subject in source.provides}
+    source = SourceSettings(cadence_ms=NEVER_SILENT_MS, provides=tuple(sorted(pairs | promised)))
     return Settings(
         book=settings.book,
         positions=settings.positions,

@@ -16,7 +16,7 @@ LATCHED = "latched: "
 
 @dataclass(frozen=True, kw_only=True)
 class DefiLayer(Rule):
-    """METHOD 4.1: `tvl-drawdown` FIRED, and `macro-rising` FIRED now or at any time since that TVL episode began.
+    """ALVH: `tvl-drawdown` FIRED, and `macro-rising` FIRED now or at any time since that TVL episode began.
 
     The macro leg is latched until the TVL episode ends: a print that turns in the middle of a run does not undo the warning.
     """

@@ -18,7 +18,7 @@ UNIT = "fraction a year"
 
 @dataclass(frozen=True, kw_only=True)
 class FundingSpike(Rule):
-    """METHOD 4.1: an aggregate beyond +-50% a year, or off its 30-day median by max(3 x 1.4826 MAD, 20 points). The 50% is the method's
+    """ALVH: an aggregate beyond +-50% a year, or off its 30-day median by max(3 x 1.4826 MAD, 20 points). The 50% is the method's
     own number.
 
     Beyond is strict, off by at least is not. Aggregate `dex` is left out while no such venue has ever given funding. The exit asks every

@@ -18,7 +18,7 @@ RSI_POINTS = "RSI points"
 
 @dataclass(frozen=True, kw_only=True)
 class MacdRsiScaling(Rule):
-    """METHOD 2 and 4.1: 40, 55 and the divergence are the method's own.
+    """ALVH: 40, 55 and the divergence are the method's own.
 
     Judged on closed 4 h bars of the perp, or of the spot where there is no perp.
 

@@ -16,7 +16,7 @@ SCALE_POINTS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class MacroRising(Rule):
-    """METHOD 4.1. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month; both rounded half-up to 0.1 points.
+    """ALVH. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month; both rounded half-up to 0.1 points.
 
     A print counts for `valid_for` after its release. The previous print is the previous *published* month of the same vintage: a month that was never
     published is passed over, and never interpolated.

@@ -19,7 +19,7 @@ STANDS_WITHIN = 1.02
 
 @dataclass(frozen=True, kw_only=True)
 class TvlDrawdown(Rule):
-    """METHOD 4.1: 8% and 48 h are the method's own numbers.
+    """ALVH: 8% and 48 h are the method's own numbers.
 
     `variant` high compares with the highest value of the window, start with the value at its beginning. The exit asks for a drawdown of less than
     `exit` through `exit_for`, counted on the series' own times.
@@ -112,7 +112,7 @@ def _joined(parts: Sequence[Window]) -> Window:
 
 
 def _must_be_confirmed(points: Window, fired: bool) -> None:
-    """Raise Unknown for a fall that has not stood yet: for 2 further observations, or for an hour (METHOD 4.1).
+    """Raise Unknown for a fall that has not stood yet: for 2 further observations, or for an hour (ALVH).
 
     A series that comes hourly or slower is taken as it is, except a zero or a step over 50%.
     """

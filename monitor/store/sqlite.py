@@ -255,6 +255,10 @@ class SqliteStore:
         """Every (metric, subject) of which something was ever stored."""
         return tuple(self.connection.execute("SELECT DISTINCT metric, subject FROM series ORDER BY metric, subject"))
 
+    def newest(self) -> int | None:
+        """The instant up to which this store tells: its daemon's newest event; where none ever ran, the newest thing that could be known."""
+        return self.last_seen() if self.last_settings() is not None else self.known_span()[1]
+
     def last_seen(self) -> int | None:
         """`now` of the newest event."""
         found: int | None = self.connection.execute("SELECT max(now) FROM log").fetchone()[0]
@@ -298,7 +302,7 @@ def _check_usable(path: Path, *, create: bool) -> None:
     if not folder.is_dir():
         raise StoreError(f"the folder {folder} of the store does not exist: create it, or choose another --store")
     if not path.exists() and not create:
-        raise StoreError(f"there is no store at {path}: run `hedge-monitor run`, `demo` or `import` first, or choose another --store")
+        raise StoreError(f"there is no store at {path}: run `hedge-monitor run`, `backfill` or `import` first, or choose another --store")
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a store: give the name of a file in it")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):

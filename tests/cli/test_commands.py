@@ -61,11 +61,11 @@ def told(said: Said) -> dict[str, Any]:
         ("tvl-drawdown", "2024-02-13", "FIRED"),
         ("tvl-drawdown", "2024-02-12T23:59:59Z", "QUIET"),
         ("tvl-drawdown", "2024-03-01", "UNKNOWN"),
-        ("funding-spike", "2024-02-13", "NOT_CONFIGURED"),
+        ("funding-spike", "2024-02-13", "UNKNOWN"),
         ("defi-layer", "2024-02-13", "FIRED"),
     ],
 )
-def test_explain_exits_0_for_every_verdict(store: Path, rule: str, at: str, verdict: str) -> None:
+def test_explain_exits_0_for_every_verdict_of_a_rule_that_is_set_up(store: Path, rule: str, at: str, verdict: str) -> None:
     said = speak("explain", rule, "--at", at, "--json", store=store)
     assert said.code == 0
     answer = told(said)
@@ -73,6 +73,13 @@ def test_explain_exits_0_for_every_verdict(store: Path, rule: str, at: str, verd
     assert answer["reason"]
     plain = speak("explain", rule, "--at", at, store=store)
     assert plain.code == 0 and f": {verdict}\n" in plain.out
+
+
+def test_explain_exits_0_for_what_was_never_set_up(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("sources:\n" + "".join(f"  {name}: {{enabled: false}}\n" for name in ("binance", "bybit", "hyperliquid", "dydx")))
+    said = speak("explain", "funding-spike", "--json", store=store, config=file)
+    assert (said.code, told(said)["verdict"]) == (0, "NOT_CONFIGURED")
 
 
 def test_explain_has_the_shape_that_scripts_rely_on(store: Path) -> None:

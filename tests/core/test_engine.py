@@ -240,12 +240,12 @@ def test_without_the_cooldown_gate_a_layer_that_has_ended_is_still_not_proposed_
 
 def test_a_quote_is_renewed_when_it_runs_out_and_an_unpriceable_layer_expires():
     subject = engine(**ETH)
-    run(subject, ON)
+    (layer,) = [e for e in run(subject, ON) if isinstance(e, LayerMoved)]
     assert list(layers.dues(subject)) == [START + HOUR]
     prices = [o for s in ("a", "b") for o in series("price.usd", "ETH", [3000.0] * 3, end=START + HOUR, step_ms=MINUTE, source=s)]
     (fresh,) = [e for e in play(subject, [Batch(START + HOUR, "x", tuple(prices))]) if isinstance(e, LayerMoved)]
     assert fresh.proposal is not None
-    assert (fresh.reason, fresh.valid_until, fresh.proposal.position_value_usd) == ("quoted anew", START + 2 * HOUR, 12_000.0)
+    assert (fresh.reason, fresh.valid_until, fresh.proposal.position_value_usd) == (layer.reason, START + 2 * HOUR, 12_000.0)
     (gone,) = [e for e in play(subject, [Tick(START + 2 * HOUR)]) if isinstance(e, LayerMoved)]
     assert (gone.state, gone.reason) == ("expired", "it could not be quoted anew: no fresh price of ETH")
 

@@ -180,7 +180,7 @@ def test_funding_turns_and_comes_near_a_spike_without_being_one(played: Played):
 
 def test_it_ends_calm_with_the_layer_waiting_for_a_word(played: Played):
     states = {instance: verdict.state for instance, verdict in played.engine.state.verdicts.items()}
-    requoted = [effect for effect in played.effects if isinstance(effect, LayerMoved) and effect.reason == "quoted anew"]
+    requoted = [effect for effect in played.effects if isinstance(effect, LayerMoved) and effect.state == "proposed"][1:]
 
     assert {instance for instance, state in states.items() if state is not State.QUIET} == {Instance("macro-rising", "US")}
     assert len(requoted) > 24
