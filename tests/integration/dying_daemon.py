@@ -36,6 +36,8 @@ def around(cls: type, name: str, *, before: bool, when: Any = lambda *_: True) -
         return answer
 
     async def awaited(self: Any, *args: Any) -> Any:
+        if before:
+            die()
         answer = await real(self, *args)
         die()
         return answer
@@ -70,6 +72,8 @@ def wrap(point: str) -> None:
             around(Outbox, "queue", before=False, when=lambda _seq, deliveries: bool(deliveries))
         case "after-commit":
             around(SqliteStore, "commit", before=False, when=tells)
+        case "before-send":
+            around(WebhookChannel, "deliver", before=True)
         case "after-send":
             around(WebhookChannel, "deliver", before=False)
         case "before-mark":

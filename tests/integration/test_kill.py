@@ -14,7 +14,7 @@ import pytest
 from tests.integration.killing import Ear, Home, check
 
 KILLS = int(os.environ.get("HEDGE_MONITOR_KILLS", "12"))
-POINTS = ("before-commit", "mid-commit", "after-commit", "after-send", "before-mark", "mid-mark", "after-mark")
+POINTS = ("before-commit", "mid-commit", "after-commit", "before-send", "after-send", "before-mark", "mid-mark", "after-mark")
 SENT_TWICE = {"after-send", "before-mark", "mid-mark"}
 
 
