@@ -9,10 +9,12 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 # Compiling ccxt ahead of use costs more than it ever gives back.
+# Unit tests open no socket and share nothing: two at a time, a file with its fixtures staying together.
+UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill campaign-guards check bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-properties campaign-guards check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,16 +23,20 @@ demo: $(VENV) ## a ten-day story in three minutes: prints the address of its pag
 	@exec $(BIN)/hedge-monitor demo
 
 test: $(VENV)/.test ## the whole suite: unit tests, then integration tests
-	@$(BIN)/python -m pytest
+	@$(UNIT)
+	@$(BIN)/python -m pytest -m integration
 
 unit: $(VENV)/.test ## the tests that open no socket
-	@$(BIN)/python -m pytest -m 'not integration'
+	@$(UNIT)
 
 integration: $(VENV)/.test ## the tests that drive real programs over loopback
 	@$(BIN)/python -m pytest -m integration
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
+
+campaign-properties: $(VENV)/.test ## the property tests with two thousand examples each, other ones every time
+	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 -m 'not integration' -o faulthandler_timeout=1800
 
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))
@@ -40,7 +46,7 @@ check: $(VENV)/.test ## the rules of the house: lint, format, types, import orde
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/coverage run -m pytest -q -m 'not integration'
+	$(UNIT) -q --cov --cov-report=
 	$(BIN)/coverage report
 
 bench: $(VENV)/.test ## side by side with peers

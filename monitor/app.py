@@ -137,7 +137,7 @@ async def serve(
         receivers = channels(config, net, clock)
         sender = Sender(store.outbox, receivers, clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
-        pipeline.shows += [shell.show, lambda event, effects: sender.wake(), lambda event, effects: face.publish()]
+        pipeline.shows += [shell.show, sender.show, lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
         await _decide(daemon, sender, receivers, _settings_of(config, play))

@@ -168,7 +168,7 @@ def through_pipeline(pipeline: Pipeline, now_ms: Callable[[], int]) -> Keep:
     """As the writer: rows, decisions and bookmark in one transaction. A page without news leaves its bookmark alone."""
 
     def keep(readings: Sequence[Reading], rejected: int, bookmark: Bookmark) -> tuple[int, Sequence[str]]:
-        received = pipeline.receive(readings, source=SENDER, now=now_ms(), rejected=rejected, even_if_empty=False, bookmark=bookmark)
+        received = pipeline.receive(readings, source=SENDER, now=now_ms(), rejected=rejected, records=True, bookmark=bookmark)
         return received.stored, [f"{r.metric} {r.subject}: {r.reason}" for r in received.rejections]
 
     return keep

@@ -1,6 +1,7 @@
 """What commands do beside a running daemon, and what they do when there is none.
 
-Beside a daemon a command only appends to the store's inbox. With none it takes the writer lock, drains the inbox through the same pipeline, and says so.
+Beside a daemon a command only appends to the store's inbox. With none it takes the writer lock, drains the inbox through the same
+pipeline, and says so.
 """
 
 import getpass
@@ -38,7 +39,7 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
     try:
         pipeline = build_pipeline(store, config, wall_ms)
         drain(pipeline)
-        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), vintages=True).stored for part in parts)
+        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), records=True).stored for part in parts)
     finally:
         store.close()
     return f"{stored} new"

@@ -104,9 +104,7 @@ class _Answer(socketserver.BaseRequestHandler):
         if asked[0] not in {"GET", "HEAD"}:
             return _error(HTTPStatus.METHOD_NOT_ALLOWED, "this port only answers GET and HEAD")
         if hostname(host) not in self.server.names:
-            return _error(
-                HTTPStatus.MISDIRECTED_REQUEST, "this port is asked for by another name: use http://127.0.0.1 or http://localhost"
-            )
+            return _error(HTTPStatus.MISDIRECTED_REQUEST, "this port is asked for by another name: use http://127.0.0.1 or http://localhost")
         match "".join(asked[1:2]).partition("?")[0]:
             case "/metrics":
                 return HTTPStatus.OK, METRICS_TYPE, METRICS

@@ -24,9 +24,7 @@ class SourceError(MonitorError):
     retries are useless (wrong key, wrong chain, geo-block, bad certificate).
     """
 
-    def __init__(
-        self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None, permanent: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None, permanent: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after_seconds = retry_after_seconds

@@ -23,7 +23,7 @@ POLL_TIMEOUT_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 5.0
 PERMANENT_RETRY_SECONDS = 900.0
 # What waits can change without an arrival (an operator's word), and a wall clock can be set: the ticker looks at least this often.
-TICK_SECONDS = 60.0
+TICK_SECONDS = 300.0
 LEAST_TICK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 REASON_LENGTH = 300

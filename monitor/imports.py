@@ -87,7 +87,8 @@ def write_csv(observations: Iterable[Observation], file: IO[str]) -> int:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADER)
     count = 0
-    for count, o in enumerate(observations, start=1):
+    for o in observations:
+        count += 1
         value = str(o.value) if isinstance(o.value, int) else repr(o.value)
         writer.writerow([o.metric, o.subject, o.source, iso(o.at), iso(o.known_at), value])
     return count

@@ -60,7 +60,8 @@ class Pipeline:
         effects = self.store.effects()
         pending = next(effects, None)
         count = 0
-        for count, (seq, event) in enumerate(self.store.journal(), start=1):
+        for seq, event in self.store.journal():
+            count += 1
             self.engine.absorb(event)
             while pending is not None and pending[0] == seq:
                 self.engine.state.fold(pending[1])
@@ -81,7 +82,7 @@ class Pipeline:
     def _commit(
         self, event: Event, effects: Sequence[Effect], inbox_ids: Sequence[str], resend: tuple[str, int] | None, bookmark: Bookmark | None
     ) -> None:
-        """Write it all. On a full disk the store's reserve is given back, so that this and the alarm about it can still be written; then it is the end."""
+        """Write it all. On a full disk the reserve is given back, so that this and the alarm can still be written; the next time is the end."""
         deliveries = self._deliveries(effects)
         try:
             self.store.commit(event, effects, deliveries, inbox_ids, resend, bookmark)
@@ -99,18 +100,18 @@ class Pipeline:
         now: int,
         rejected: int = 0,
         inbox_ids: Sequence[str] = (),
-        even_if_empty: bool = True,
-        vintages: bool = False,
+        records: bool = False,
         bookmark: Bookmark | None = None,
     ) -> Received:
         """Readings through the door and into one event. `rejected` counts rows that the parser refused already.
 
-        A poll says what is so now. `vintages` says that these are records instead, which may hold values that have been revised since.
+        A poll says what is so now, and says so even when it brings nothing new. `records` says that these are records instead: they may hold values
+        that have been revised since, and nothing new among them is no event.
         """
         admission = admit(readings, source=source, received_at=now)
-        observations = [o for o in admission.observations if not self.store.holds(o)] if vintages else admission.observations
-        news = tuple(only_news(self.engine.market, observations, now, vintages=vintages))
-        if not news and not even_if_empty and not inbox_ids:
+        observations = [o for o in admission.observations if not self.store.holds(o)] if records else admission.observations
+        news = tuple(only_news(self.engine.market, observations, now, records=records))
+        if not news and records and not inbox_ids:
             if bookmark is not None:
                 with self.store.transaction():
                     self.store.bookmark(*bookmark)
@@ -123,7 +124,7 @@ class Pipeline:
         body = message.body
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
-            return self.receive(readings, source="import", now=now, inbox_ids=[message.id], vintages=True).effects
+            return self.receive(readings, source="import", now=now, inbox_ids=[message.id], records=True).effects
         return self.process(
             Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id]
         )
@@ -166,10 +167,10 @@ def message(alert: Alerted) -> bytes:
     return dumps(presented({"type": alert.type, "timestamp": alert.at, "data": {**alert.data, **told}})).encode()
 
 
-def only_news(market: Market, observations: Iterable[Observation], now: int, *, vintages: bool = False) -> Iterable[Observation]:
+def only_news(market: Market, observations: Iterable[Observation], now: int, *, records: bool = False) -> Iterable[Observation]:
     """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
 
-    Among `vintages` a value that was known before the one that is held is an older one, and stays as old as it says.
+    Among `records` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
     seen: dict[tuple[SeriesKey, int], Observation] = {}
     for observation in observations:
@@ -180,6 +181,6 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
         is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
         if held == observation.value and is_of_block:
             continue
-        is_stated = known_at is None or observation.known_at > known_at or (vintages and observation.known_at < known_at)
+        is_stated = known_at is None or observation.known_at > known_at or (records and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]

@@ -78,9 +78,7 @@ async def check(config: Config, *, timeout_seconds: float) -> list[Finding]:
         probes = list(_probes(config, ports))
         findings = await asyncio.gather(*(_timed(kind, name, probe, clock, timeout_seconds) for kind, name, probe in probes))
         await asyncio.gather(*(source.close() for source in config.enabled_sources.values()))
-    off = [
-        Finding("source", name, Health.OFF, "switched off in the configuration") for name, one in config.sources.items() if not one.enabled
-    ]
+    off = [Finding("source", name, Health.OFF, "switched off in the configuration") for name, one in config.sources.items() if not one.enabled]
     nobody = (
         []
         if config.alerts.channels
@@ -162,9 +160,7 @@ def _store_now(path: str) -> Finding:
     folder = file.parent
     if not file.exists():
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            return Finding(
-                "store", path, Health.FAILED, f"the folder {folder} is not there or cannot be written", "create it, or set store.url"
-            )
+            return Finding("store", path, Health.FAILED, f"the folder {folder} is not there or cannot be written", "create it, or set store.url")
         detail = "not there yet; `run` or `import` makes it"
     else:
         store = SqliteStore(path)

@@ -93,4 +93,3 @@ class Shell:
 def _worst(by_channel: dict[str, str]) -> str:
     found = {STATES[status] for status in by_channel.values()}
     return next((state for state in ("failing", "pending", "silenced", "delivered") if state in found), "none")
-

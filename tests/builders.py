@@ -31,9 +31,7 @@ def seen(metric: str, subject: str, value: float, at: int = START, source: str =
     return Observation(metric, subject, source, at, known, held)
 
 
-def series(
-    metric: str, subject: str, values: Iterable[float], *, end: int = START, step_ms: int = HOUR, source: str = "s1"
-) -> list[Observation]:
+def series(metric: str, subject: str, values: Iterable[float], *, end: int = START, step_ms: int = HOUR, source: str = "s1") -> list[Observation]:
     """Evenly spaced observations of which the last is at `end`."""
     listed = list(values)
     first = end - step_ms * (len(listed) - 1)

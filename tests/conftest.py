@@ -11,8 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = ["127.0.0.1", "::1"]
 
 # The same tree gives the same result: a red build can be run again by anyone.
-settings.register_profile("house", deadline=None, derandomize=True)
-settings.load_profile("house")
+settings.register_profile("house", deadline=None, derandomize=True, max_examples=40)
+# `make campaign-properties`: as many as one has the patience for, and other ones each time.
+settings.register_profile("campaign", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -56,16 +56,16 @@ class Guard:
 
     @property
     def place(self) -> str:
-        first = " ".join(self.cuts[0].find.split())
-        return f"{self.cuts[0].file}: {first if len(first) <= 60 else first[:57] + '...'}"
+        return f"{self.cuts[0].file}: {brief(self.cuts[0].find, 60)}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run. `test` is the one that failed, or why none counts."""
+    """What became of one run. `test` is the one that failed, and `why` how; or why none counts."""
 
     word: str
     test: str
+    why: str
     seconds: float
 
 
@@ -101,9 +101,9 @@ def take_out(cut: Cut, tree: Path) -> None:
         compiled.unlink()
 
 
-def copy_tree(folder: Path) -> Path:
-    """A copy of the tree, times and compiled files included, with what the tests installed linked in."""
-    tree = Path(shutil.copytree(ROOT, folder / "tree", ignore=LEFT_BEHIND))
+def copy_tree(folder: Path, source: Path = ROOT) -> Path:
+    """A copy of a tree, times and compiled files included, with what the tests installed linked in."""
+    tree = Path(shutil.copytree(source, folder / "tree", ignore=LEFT_BEHIND))
     for name in SHARED:
         if (ROOT / name).is_dir():
             (tree / name).symlink_to(ROOT / name)
@@ -137,37 +137,39 @@ def _results(report: Path) -> Iterator[tuple[str, str, str]]:
         yield (name, "passed", "") if found is None else (name, found.tag, found.get("message") or "")
 
 
-def without_guard(guard: Guard) -> Outcome:
+def without_guard(guard: Guard, source: Path) -> Outcome:
     """Run the guard's tests where it is gone."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder))
-        for cut in guard.cuts:
-            take_out(cut, tree)
+        tree = copy_tree(Path(folder), source)
+        try:
+            for cut in guard.cuts:
+                take_out(cut, tree)
+        except ValueError as error:
+            return Outcome(BROKE, "", str(error), 0.0)
         results = run_pytest(tree, guard.tests, guard.seconds, "-x")
-    word, test = judged(results, hangs=guard.hangs)
-    return Outcome(word, test, time.monotonic() - began)
+    return Outcome(*judged(results, hangs=guard.hangs), time.monotonic() - began)
 
 
-def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -> tuple[str, str]:
-    """What a run without a guard shows: only a test that failed by itself has seen the fault."""
+def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -> tuple[str, str, str]:
+    """Word, test and why of a run without a guard: only a test that failed by itself has seen the fault."""
     if results is None:
-        return (FAILED, "it hung, which is the fault") if hangs else (HUNG, "no end within the limit")
+        return FAILED if hangs else HUNG, "", "no end within the limit"
     for name, outcome, message in results:
         if outcome == "failure":
-            broken = message.startswith(BROKEN_BY)
-            return (BROKE, f"{name}: {message[:80]}") if broken else (FAILED, name)
-    if wrong := next((f"{name}: {message[:80]}" for name, outcome, message in results if outcome == "error"), ""):
-        return BROKE, wrong
+            return BROKE if message.startswith(BROKEN_BY) else FAILED, name, message
+    for name, outcome, message in results:
+        if outcome == "error":
+            return BROKE, name, message
     if not any(outcome == "passed" for _, outcome, _ in results):
-        return NOT_RUN, next((message for _, _, message in results), "nothing was collected")
-    return SURVIVED, f"{len(results)} tests saw nothing"
+        return NOT_RUN, "", next((message for _, _, message in results), "nothing was collected")
+    return SURVIVED, "", f"{len(results)} tests saw nothing"
 
 
-def untouched(tests: Sequence[str]) -> dict[str, str]:
+def untouched(tests: Sequence[str], source: Path) -> dict[str, str]:
     """Run all tests on a copy as it is; what is wrong with each that does not pass."""
     with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder))
+        tree = copy_tree(Path(folder), source)
         results = run_pytest(tree, tests, UNTOUCHED_SECONDS)
         said = (tree / "said").read_text(errors="replace")
     if results is None:
@@ -185,12 +187,15 @@ def campaign(chosen: Sequence[Guard], jobs: int) -> int:
     """Run it and print the table; 0 when every guard is watched."""
     tests = list(dict.fromkeys(test for guard in chosen for test in guard.tests))
     began = time.monotonic()
-    with ThreadPoolExecutor(jobs) as pool:
-        whole = pool.submit(untouched, tests)
+    # One state of the tree for all, whatever is edited meanwhile.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        source = copy_tree(Path(folder))
+        whole = pool.submit(untouched, tests, source)
         bad = 0
-        for guard, outcome in zip(chosen, pool.map(without_guard, chosen), strict=True):
+        for guard, outcome in zip(chosen, pool.map(lambda guard: without_guard(guard, source), chosen), strict=True):
             bad += outcome.word != FAILED
-            say(f"{guard.fault} | {short(outcome.test)} | {guard.place} | {outcome.word} | {outcome.seconds:.1f} s")
+            cells = (guard.fault, guard.place, outcome.word, f"{outcome.seconds:.1f} s", short(outcome.test), brief(outcome.why, 80))
+            say(" | ".join(cells))
         wrong = whole.result()
     for test, why in wrong.items():
         say(f"NOT GREEN UNTOUCHED | {test} | {why}")
@@ -202,9 +207,13 @@ def campaign(chosen: Sequence[Guard], jobs: int) -> int:
 
 def short(test: str) -> str:
     """A node id without its folder, and not longer than a line."""
-    file, split, case = test.partition("::")
-    name = f"{file.rpartition('/')[2]}{split}{case}" if split else test
-    return name if len(name) <= 150 else name[:147] + "..."
+    file, _, case = test.partition("::")
+    return brief(f"{Path(file).name}::{case}", 150) if case else test
+
+
+def brief(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def say(line: str) -> None:

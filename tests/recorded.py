@@ -42,9 +42,7 @@ def ppi_csv(recorded: Path, folder: Path, *, first_month: str = "2017-01") -> Pa
 def releases_csv(recorded: Path, folder: Path) -> Path:
     """`macro.event` of CPI, PPI and FOMC, 2019-2025, known by the rule of 28 days; decisions without an instant are left out."""
     rows = [row for row in _calendar(recorded) if row["release_utc"]]
-    return _write(
-        folder / "releases.csv", (("macro.event", row["event"], "recorded-calendar", row["release_utc"], "", "1") for row in rows)
-    )
+    return _write(folder / "releases.csv", (("macro.event", row["event"], "recorded-calendar", row["release_utc"], "", "1") for row in rows))
 
 
 def candles_csv(recorded: Path, folder: Path, *, asset: str, as_perp: bool = False) -> Path:
@@ -52,11 +50,7 @@ def candles_csv(recorded: Path, folder: Path, *, asset: str, as_perp: bool = Fal
     subject = asset if as_perp else f"spot:{asset}"
     rows = _rows(recorded / "btc-eth-4h-sater8" / f"{asset}USDT_4h.csv")
     parts = ("Open", "High", "Low", "Close", "Volume")
-    found = (
-        (f"candle.4h.{part.lower()}", subject, "binance", iso(parse_time(row["Open Time"])), "", row[part])
-        for row in rows
-        for part in parts
-    )
+    found = ((f"candle.4h.{part.lower()}", subject, "binance", iso(parse_time(row["Open Time"])), "", row[part]) for row in rows for part in parts)
     return _write(folder / f"candles-{asset}{'-perp' if as_perp else ''}.csv", found)
 
 

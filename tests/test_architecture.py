@@ -116,9 +116,7 @@ NOW = datetime.datetime.now(tz=datetime.UTC), time.time()
 @pytest.mark.parametrize("folder", ["core", "rules", "gates"])
 def test_ruff_refuses_a_clock_where_thinking_is_done(tmp_path: Path, folder: str):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    plant(
-        tmp_path, {f"monitor/{folder}/planted.py": CLOCK, f"monitor/{folder}/deeper/planted.py": CLOCK, "monitor/sinks/planted.py": CLOCK}
-    )
+    plant(tmp_path, {f"monitor/{folder}/planted.py": CLOCK, f"monitor/{folder}/deeper/planted.py": CLOCK, "monitor/sinks/planted.py": CLOCK})
 
     code, said = run(tmp_path, "ruff", "check", "--no-cache", "--output-format", "concise", "--select", "TID251", ".")
 

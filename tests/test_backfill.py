@@ -49,9 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
 
 @pytest.mark.parametrize("page", range(PAGES))
 @pytest.mark.parametrize("moment", ["before the page is asked for", "inside the transaction", "after the transaction"])
-def test_a_crash_at_any_page_leaves_the_same_rows_after_a_second_run(
-    tmp_path: Path, whole: list[object], page: int, moment: str
-) -> None:
+def test_a_crash_at_any_page_leaves_the_same_rows_after_a_second_run(tmp_path: Path, whole: list[object], page: int, moment: str) -> None:
     path, tick = tmp_path / "store.db", bomb(page)
 
     def spoil(store: SqliteStore) -> None:
@@ -198,7 +196,7 @@ def test_the_bookmark_of_a_page_without_news_is_kept_without_an_event(tmp_path: 
     from monitor.registry import Catalogue
 
     pipeline = Pipeline(Engine(Catalogue()), with_store, lambda: NOW_MS)
-    pipeline.receive([], source="backfill", now=NOW_MS, even_if_empty=False, bookmark=Bookmark("paged", "x", SPAN.name, 5))
+    pipeline.receive([], source="backfill", now=NOW_MS, records=True, bookmark=Bookmark("paged", "x", SPAN.name, 5))
     assert with_store.find_bookmark("paged", "x", SPAN.name) == (5,)
     assert list(with_store.journal()) == []
     with_store.close()

@@ -156,9 +156,7 @@ def test_a_permanent_error_stops_hot_retries_f017():
 # --- isolation ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "bug", [ValueError("boom"), TimeoutError("a library's own"), asyncio.CancelledError("a library's own"), MemoryError()]
-)
+@pytest.mark.parametrize("bug", [ValueError("boom"), TimeoutError("a library's own"), asyncio.CancelledError("a library's own"), MemoryError()])
 def test_a_collector_that_crashes_is_logged_counted_told_and_started_again_f127(bug: BaseException):
     """F-127: the one bad collector fails aloud; the others never notice."""
     bad, good = Scripted(cadence=MINUTE, answers=[bug, bug, Harvest()]), Scripted(cadence=MINUTE)

@@ -143,9 +143,7 @@ class Full(io.StringIO):
         raise OSError("no space left on device")
 
 
-def test_a_record_that_cannot_be_written_is_reported_without_its_arguments_F_151(
-    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_record_that_cannot_be_written_is_reported_without_its_arguments_F_151(stream: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(Redactor(Secret(CANARY)), json_lines=True, stream=Full())
     logging.getLogger("web3").warning("key %s", CANARY)
     written = capsys.readouterr().err

@@ -154,7 +154,7 @@ def test_a_file_of_vintages_is_stored_once_and_each_stays_as_old_as_it_says_f082
     pipeline = after(configured())
     rows = [Reading("macro.ppi", "US", v, parse_time("2023-12-01"), parse_time(k), "bls") for k, v in VINTAGES]
     rows = rows[::-1] if backwards else rows
-    counts = [pipeline.receive(part, source="import", now=START, vintages=True).stored for part in (rows[:2], rows, rows[:1], rows)]
+    counts = [pipeline.receive(part, source="import", now=START, records=True).stored for part in (rows[:2], rows, rows[:1], rows)]
     assert counts == [2, 1, 0, 0]
     assert [(o.known_at, o.value) for o in pipeline.store.history()] == [(parse_time(k), v) for k, v in VINTAGES]
     series = pipeline.engine.market.series("macro.ppi", "US", "bls")
@@ -172,7 +172,7 @@ def test_a_delivery_of_nothing_new_is_an_event_unless_the_caller_does_not_want_i
     pipeline = after(configured())
     rows = [Reading("tvl.usd", TVL, 5e10, START, source="hand")]
     pipeline.receive(rows, source="import", now=START)
-    quiet = pipeline.receive(rows, source="import", now=START, even_if_empty=False)
+    quiet = pipeline.receive(rows, source="import", now=START, records=True)
     assert (quiet.effects, quiet.stored) == ((), 0)
     assert len(list(pipeline.store.journal())) == 2
     pipeline.receive(rows, source="import", now=START)

@@ -34,9 +34,7 @@ def admitted(path: Path) -> list[Observation]:
     return list(admission.observations)
 
 
-@pytest.mark.parametrize(
-    ("day", "change"), [("2020-03-14", -0.335), ("2022-05-13", -0.220), ("2022-11-10", -0.212), ("2023-03-11", -0.052)]
-)
+@pytest.mark.parametrize(("day", "change"), [("2020-03-14", -0.335), ("2022-05-13", -0.220), ("2022-11-10", -0.212), ("2023-03-11", -0.052)])
 def test_the_tvl_of_ethereum_falls_as_it_did(recorded_data: Path, tmp_path: Path, day: str, change: float) -> None:
     tvl = {o.at: o.value for o in admitted(recorded.tvl_csv(recorded_data, tmp_path))}
     at = parse_time(day)
@@ -76,9 +74,7 @@ def test_the_candles_hold_their_lows(recorded_data: Path, tmp_path: Path, as_per
     assert {o.subject for o in candles} == {subject}
 
 
-@pytest.mark.parametrize(
-    ("venue", "hours"), [("binance", {0, 8, 16}), ("gate", {0, 8, 16}), ("kucoin", {4, 12, 20}), ("dydx", set(range(24)))]
-)
+@pytest.mark.parametrize(("venue", "hours"), [("binance", {0, 8, 16}), ("gate", {0, 8, 16}), ("kucoin", {4, 12, 20}), ("dydx", set(range(24)))])
 def test_funding_settles_at_the_hours_of_its_venue_in_utc(recorded_data: Path, tmp_path: Path, venue: str, hours: set[int]) -> None:
     funding = admitted(recorded.funding_csv(recorded_data, tmp_path, venue=venue, asset="BTC"))
     assert {o.at % DAY // HOUR for o in funding} == hours

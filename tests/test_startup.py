@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER_AT_START = {"pandas", "ccxt", "web3", "talib"}
-HEAVY = {"aiohttp", "monitor.app", "monitor.config", "monitor.core", "numpy", "prometheus_client", "rich", "sqlite3", "structlog"}
+HEAVY = {"aiohttp", "asyncio", "monitor.app", "monitor.config", "monitor.core", "numpy", "prometheus_client", "rich", "sqlite3", "structlog"}
 
 # The command itself, stopped where it says its address; what it has imported is told on its first answer and on its own.
 DRIVER = """

@@ -82,10 +82,7 @@ class Venue(Collector):
             settled.append(Reading("funding.rate", asset, 1e-4 * wave(at, 5, 0.3), at))
             settled.append(Reading("funding.interval_hours", asset, 8, at))
         closed = now // BAR_MS * BAR_MS - BAR_MS
-        bars = [
-            Reading("candle.4h.close", asset, 3000.0 * wave(at, 9, 0.02), at)
-            for at in range(closed - self.bars * BAR_MS, closed + 1, BAR_MS)
-        ]
+        bars = [Reading("candle.4h.close", asset, 3000.0 * wave(at, 9, 0.02), at) for at in range(closed - self.bars * BAR_MS, closed + 1, BAR_MS)]
         return [*present, *settled, *bars]
 
 
@@ -112,17 +109,13 @@ class World(FakeNet):
         now = self._clock.now_ms()
         today = now // DAY * DAY
         days = [today - n * DAY for n in range(9, 0, -1)]
-        return [{"date": at // 1000, "tvl": 6e10 * wave(at, 20, 0.02)} for at in days] + [
-            {"date": today // 1000, "tvl": 6e10 * wave(now, 20, 0.02)}
-        ]
+        return [{"date": at // 1000, "tvl": 6e10 * wave(at, 20, 0.02)} for at in days] + [{"date": today // 1000, "tvl": 6e10 * wave(now, 20, 0.02)}]
 
     def prices(self) -> object:
         now = self._clock.now_ms()
         coins = {"bitcoin": 90_000.0, "ethereum": 3000.0, "usd-coin": 1.0, "tether": 1.0, "dai": 1.0}
         return {
-            "coins": {
-                f"coingecko:{c}": {"price": p * wave(now, 9, 0.02), "timestamp": now // 1000, "confidence": 0.99} for c, p in coins.items()
-            }
+            "coins": {f"coingecko:{c}": {"price": p * wave(now, 9, 0.02), "timestamp": now // 1000, "confidence": 0.99} for c, p in coins.items()}
         }
 
     def prints(self) -> object:
@@ -135,9 +128,7 @@ class World(FakeNet):
             year, month = (2026 * 12 + 9 - count) // 12, (2026 * 12 + 9 - count) % 12 + 1
             release = release_of(event, parse_time(f"{year}-{month:02d}-01"))
             if release is not None and release.at_ms <= self._clock.now_ms():
-                rows.append(
-                    {"year": str(year), "period": f"M{month:02d}", "value": f"{300 * 1.002 ** (24 - count):.3f}", "footnotes": [{}]}
-                )
+                rows.append({"year": str(year), "period": f"M{month:02d}", "value": f"{300 * 1.002 ** (24 - count):.3f}", "footnotes": [{}]})
         return rows
 
 
@@ -174,7 +165,7 @@ async def live(clock: VirtualClock) -> Month:
     channel = WebhookChannel("ops", SecretStr(RECEIVER), secret, None, net, clock)
     sender = Sender(store.outbox, {"ops": channel}, clock, ports.rng, lambda failing: pipeline.report(failing, clock.now_ms()))
     polls: Counter[str] = Counter()
-    pipeline.shows.append(lambda event, effects: sender.wake())
+    pipeline.shows.append(sender.show)
     pipeline.shows.append(lambda event, effects: polls.update([getattr(event, "source", event.kind)]))
     past = Venue(back_ms=31 * DAY, bars=200)
     for name in venues:
@@ -222,14 +213,19 @@ def test_a_dead_source_is_asked_less_than_a_live_one_and_its_failure_logged_once
 
 
 def test_the_dead_source_was_told_and_healed_by_itself(month: Month):
-    """INV-11, INV-12: source.down and data.stale once each, and both taken back without a human."""
+    """INV-11, INV-12: source.down is told once, data.stale at once, and each is taken back without a human.
+
+    The midnight after, the window still lacks the days that nobody was there for: a few minutes more of blindness are told too.
+    """
     down, back = alerts(month, "source.down")
     assert down["summary"].startswith("Source defillama is down: ") and "no route to host" in down["summary"]
     assert back["summary"] == "Source defillama is back"
     assert DEAD_FROM < down["at"] <= DEAD_FROM + 2 * HOUR
     assert DEAD_UNTIL <= back["at"] <= DEAD_UNTIL + HOUR
     stale = [a for a in alerts(month, "data.stale") if a["at"] > DEAD_FROM and a["data"]["subject"] == "chain:ethereum"]
-    assert [(a["data"]["rule"], a["data"].get("resolved", False)) for a in stale] == [("tvl-drawdown", False), ("tvl-drawdown", True)]
+    assert {a["data"]["rule"] for a in stale} == {"tvl-drawdown"}
+    assert [a["data"].get("resolved", False) for a in stale] == [False, True] * (len(stale) // 2)
+    assert DEAD_FROM < stale[0]["at"] < DEAD_UNTIL <= stale[1]["at"] <= DEAD_UNTIL + HOUR
 
 
 def test_there_is_one_heartbeat_a_day(month: Month):

@@ -101,9 +101,7 @@ def test_a_critical_alert_pierces_every_silence_F_147():
 def test_a_silence_is_on_record_with_who_and_why_and_outlives_a_restart_F_147():
     bench = Bench(PHONE)
     bench.silence("*", NOW + HOUR)
-    assert [effect for _, effect in bench.store.effects() if isinstance(effect, Silenced)] == [
-        Silenced(NOW, "s_*", "*", NOW + HOUR, "me", "because")
-    ]
+    assert [effect for _, effect in bench.store.effects() if isinstance(effect, Silenced)] == [Silenced(NOW, "s_*", "*", NOW + HOUR, "me", "because")]
     assert Bench(PHONE, store=bench.store).say("a") == {"phone": SILENCED}
 
 

@@ -19,9 +19,7 @@ def test_a_json_number_and_a_plain_decimal_are_read(value: object, read: float) 
     assert number({"rate": value}, "rate") == read
 
 
-@pytest.mark.parametrize(
-    "value", ["1_000", "\u0661\u0662", "NaN", "Infinity", "1e400", " 1", "1 ", "0x1", "1,0", "", None, True, [], {"a": 1}]
-)
+@pytest.mark.parametrize("value", ["1_000", "\u0661\u0662", "NaN", "Infinity", "1e400", " 1", "1 ", "0x1", "1,0", "", None, True, [], {"a": 1}])
 def test_what_only_looks_like_a_number_is_refused_by_the_name_of_its_field_f_015_f_022(value: object) -> None:
     with pytest.raises(BadPayload, match="field rate"):
         number({"rate": value}, "rate")
@@ -66,9 +64,7 @@ CHANGE = [NOON - 16 * HOUR, NOON - 8 * HOUR, NOON, NOON + HOUR, NOON + 2 * HOUR]
         pytest.param([], 8, 1.0, [], id="nothing"),
     ],
 )
-def test_intervals_are_told_by_agreement_alone(
-    times: list[int], current: float | None, table: float | None, hours: list[float | None]
-) -> None:
+def test_intervals_are_told_by_agreement_alone(times: list[int], current: float | None, table: float | None, hours: list[float | None]) -> None:
     told = intervals(times, current, table)
     assert [told.get(time) for time in times] == hours
 
@@ -85,9 +81,7 @@ def test_a_row_without_a_believable_time_is_no_evidence_for_an_interval_f_010_f_
 
 def test_a_hole_is_longer_than_both_its_neighbours_and_a_change_of_interval_is_none() -> None:
     assert holes(CHANGE) == []
-    assert holes([HOURLY[0], HOURLY[1], HOURLY[3], HOURLY[3] + HOUR]) == [
-        "gap: no settlement between 2025-03-12T13:00:00Z and 2025-03-12T15:00:00Z"
-    ]
+    assert holes([HOURLY[0], HOURLY[1], HOURLY[3], HOURLY[3] + HOUR]) == ["gap: no settlement between 2025-03-12T13:00:00Z and 2025-03-12T15:00:00Z"]
 
 
 def test_one_bad_row_among_four_hundred_is_refused_and_the_rest_are_kept_f_021() -> None:
@@ -106,9 +100,7 @@ def test_one_bad_row_among_four_hundred_is_refused_and_the_rest_are_kept_f_021()
         pytest.param(None, "no time of its own", id="none"),
     ],
 )
-def test_settled_funding_with_another_kind_of_time_reaches_the_door_and_is_refused_there_f_010_f_011(
-    stamp: int | None, reason: str
-) -> None:
+def test_settled_funding_with_another_kind_of_time_reaches_the_door_and_is_refused_there_f_010_f_011(stamp: int | None, reason: str) -> None:
     harvest = funding([{"timestamp": stamp, "info": {"fundingRate": "0.0001"}}], "BTC", "fundingRate", {})
     (rejection,) = admit(harvest.readings, source="binance", received_at=NOON).rejections
     assert reason in rejection.reason

@@ -73,9 +73,7 @@ async def test_a_block_or_a_revoked_key_is_permanent_whatever_ccxt_calls_it_f_01
         (503, {"Retry-After": "5"}, 5.0),
     ],
 )
-async def test_a_passing_failure_says_how_long_to_wait_f_016(
-    binance: Binance, status: int, headers: dict[str, str], wait: float | None
-) -> None:
+async def test_a_passing_failure_says_how_long_to_wait_f_016(binance: Binance, status: int, headers: dict[str, str], wait: float | None) -> None:
     net = SampleNet({**samples("binance"), MARKETS: Reply(status, "{}", headers)})
     with pytest.raises(SourceError) as caught:
         await binance.poll(ports(net), BITCOIN)

@@ -9,6 +9,9 @@ import typer
 
 from monitor import __version__
 from monitor.cli.common import Options, example
+from monitor.errors import ConfigError
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 app = typer.Typer(
     name="hedge-monitor",
@@ -35,6 +38,8 @@ def _globals(
     log_level: Annotated[str, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")] = False,
 ) -> None:
+    if log_level.upper() not in LOG_LEVELS:
+        raise ConfigError(f"--log-level {log_level}: there are {', '.join(LOG_LEVELS)}")
     context.obj = Options(config, store, log_level)
 
 

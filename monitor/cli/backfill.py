@@ -1,6 +1,5 @@
 """`backfill`: history into the store."""
 
-import asyncio
 import random
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +41,8 @@ def backfill(
     if end is not None and end > now:
         raise ConfigError(f"--to {to} lies in the future: leave it out to fetch until now")
     config = load_config(options_of(context))
+    import asyncio
+
     found = asyncio.run(_fetch(config, Span(start, now if end is None else end, is_open=end is None), source))
     raise typer.Exit(1 if any(tally.failed for tally in found.values()) else 0)
 

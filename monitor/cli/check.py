@@ -1,6 +1,5 @@
 """`check`: does the configuration read, and does everything it names answer?"""
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +34,8 @@ def check(
     if not 0 < timeout <= 3600:
         raise ConfigError(f"--timeout: {timeout:g} is not a number of seconds from 0 to 3600")
     config = load_config(options_of(context))
+    import asyncio
+
     from monitor.probes import Health, blind_rules
     from monitor.probes import check as probed
 

@@ -17,11 +17,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="dashboards")
 
 
-Folder = Annotated[Path, typer.Option(help="Folder to write; what stands there under the same names is replaced.")]
+Folder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write; what stands there under the same names is replaced.")]
 
 
 def build(out: Folder = Path("grafana")) -> None:
-    """Write dashboards, alerting and recording rules, and what provisions them. The same version writes the same bytes."""
+    """Write dashboards, rules, and what provisions them.
+
+    The same version writes the same bytes.
+    """
     from monitor.dashboards import write
     from monitor.errors import ConfigError
 

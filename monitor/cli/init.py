@@ -1,6 +1,5 @@
 """`init`: a commented starter configuration, with the positions of an owner if one is named."""
 
-import asyncio
 import os
 import re
 from pathlib import Path
@@ -40,6 +39,8 @@ def init(
     if file.exists():
         raise ConfigError(f"{file} exists already and is not overwritten: name another file")
     _must_fit(owner, rpc, chain, chain_id, manager)
+    import asyncio
+
     found = asyncio.run(_look(owner, rpc, chain, chain_id, manager)) if owner else None
     from monitor.config import starter
 

@@ -74,9 +74,7 @@ class UniswapV3(Collector):
         chain = watch.chains[name]
         manager = self.managers.get(name) or MANAGERS.get(chain.chain_id)
         if manager is None:
-            raise SourceError(
-                f"no position manager is known on chain {name}: add managers: {{{name}: 0x..}} to this source", permanent=True
-            )
+            raise SourceError(f"no position manager is known on chain {name}: add managers: {{{name}: 0x..}} to this source", permanent=True)
         reader = BlockPinnedReader(json_rpc(net, self.endpoint or chain.rpc), chain.chain_id)
         return await survey(reader, await reader.pin(self.block), name, manager, positions)
 
@@ -172,9 +170,7 @@ def range_key(owner: str, tick_lower: int, tick_upper: int) -> bytes:
     return keccak(bytes.fromhex(owner[2:]) + tick_lower.to_bytes(3, signed=True) + tick_upper.to_bytes(3, signed=True))
 
 
-def parse_state(
-    position_id: str, chain: str, block: Block, holding: Holding, calls: Sequence[Call], answers: Sequence[Answer]
-) -> list[Reading]:
+def parse_state(position_id: str, chain: str, block: Block, holding: Holding, calls: Sequence[Call], answers: Sequence[Answer]) -> list[Reading]:
     """Readings of one position and its pool. BadPayload with a sentence if a part is missing or the parts contradict each other."""
     pool, (liquidity, *_) = _pool(answers), _all(answers[6])
     decimals = [_one(answer) for answer in answers[7:9]]

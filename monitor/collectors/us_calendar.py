@@ -135,9 +135,7 @@ def merged(live: Sequence[Scheduled], now_ms: int) -> list[Reading]:
             if at in moved.values():
                 readings.append(Reading("macro.event", event, 0, at, now_ms))
             else:
-                readings.append(
-                    Reading("macro.event", event, 1, at, now_ms if at in moved else _known_at(at, now_ms, in_table=at in table))
-                )
+                readings.append(Reading("macro.event", event, 1, at, now_ms if at in moved else _known_at(at, now_ms, in_table=at in table)))
     return readings
 
 

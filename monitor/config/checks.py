@@ -149,9 +149,7 @@ def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> 
     if known is None and not chain_id_given:
         draft.add(path, f"needs `chain_id`, since {shown(name)!r} is not a well-known chain ({nearest(name, CHAIN_IDS)})")
     elif chain_id_given and chain.chain_id != (known or chain.chain_id):
-        draft.add(
-            (*path, "chain_id"), f"{name} has the chain id {known}, this says {chain.chain_id}: another chain; correct the one or the other"
-        )
+        draft.add((*path, "chain_id"), f"{name} has the chain id {known}, this says {chain.chain_id}: another chain; correct the one or the other")
     elif chain.chain_id < 1:
         draft.add((*path, "chain_id"), "must be a positive whole number")
 

@@ -32,9 +32,7 @@ def _set(draft: Draft, known: Known, name: str, segments: list[str]) -> None:
     path: Path = ()
     for position, segment in enumerate(segments):
         if isinstance(node, str):
-            draft.add_at(
-                Place(name), f"{'.'.join(map(str, path))} is a plain value, nothing stands below it; check the name of the variable"
-            )
+            draft.add_at(Place(name), f"{'.'.join(map(str, path))} is a plain value, nothing stands below it; check the name of the variable")
             return
         key = _key(node, segment, path, known)
         if key is None:

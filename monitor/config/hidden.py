@@ -65,9 +65,7 @@ def from_file(draft: Draft, path: Path, name: str) -> str | None:
         draft.add(path, "the secret's file is empty; write the secret into it")
         return None
     if file.stat().st_mode & stat.S_IROTH:
-        draft.warnings.append(
-            f"{draft.place(path)}: {'.'.join(map(str, path))}: everyone on this machine can read the file; run chmod 600 on it"
-        )
+        draft.warnings.append(f"{draft.place(path)}: {'.'.join(map(str, path))}: everyone on this machine can read the file; run chmod 600 on it")
     return content
 
 

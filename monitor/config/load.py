@@ -243,9 +243,7 @@ class _Reader:
     def _gates(self) -> dict[str, Any]:
         part = self._part("gates")
         self._unknown(("gates",), part, self.catalogue.gates)
-        read: dict[str, Any] = {
-            name: typed(self.draft, cls, ("gates", name), part.get(name, {})) for name, cls in self.catalogue.gates.items()
-        }
+        read: dict[str, Any] = {name: typed(self.draft, cls, ("gates", name), part.get(name, {})) for name, cls in self.catalogue.gates.items()}
         return {name: gate for name, gate in read.items() if gate is not None}
 
     def _governance(self) -> None:
@@ -305,8 +303,6 @@ def _check_server(draft: Draft, server: Server) -> None:
         draft.add(("server", "host"), "must be a host name or an address, without scheme and port")
     token = server.token.get_secret_value() if server.token else ""
     if server.token is not None and len(token) < SHORTEST_TOKEN:
-        draft.add(
-            _given(draft, ("server", "token")), f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32"
-        )
+        draft.add(_given(draft, ("server", "token")), f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
     if server.token is None and not checks.is_loopback(server.host):
         draft.add(("server", "host"), "off loopback the page needs a token; set `token_file`, or serve on 127.0.0.1")

@@ -135,9 +135,7 @@ def amounts_for_liquidity(sqrt_price_x96: int, tick_lower: int, tick_upper: int,
     return amount0, amount1
 
 
-def fee_growth_inside(
-    tick: int, tick_lower: int, tick_upper: int, growth_x128: int, outside_lower_x128: int, outside_upper_x128: int
-) -> int:
+def fee_growth_inside(tick: int, tick_lower: int, tick_upper: int, growth_x128: int, outside_lower_x128: int, outside_upper_x128: int) -> int:
     """Fee growth of one token inside the range, modulo 2**256 (Tick.getFeeGrowthInside): only differences of two readings mean anything."""
     _require_range(tick_lower, tick_upper)
     below = outside_lower_x128 if tick >= tick_lower else growth_x128 - outside_lower_x128
@@ -169,12 +167,8 @@ def payout(pool: V3Pool, position: V3Position) -> Payout:
 def growths_inside(pool: V3Pool, tick_lower: int, tick_upper: int) -> tuple[int, int]:
     """Fee growth inside the range for both tokens, modulo 2**256."""
     return (
-        fee_growth_inside(
-            pool.tick, tick_lower, tick_upper, pool.growth0_x128, pool.lower.growth_outside0_x128, pool.upper.growth_outside0_x128
-        ),
-        fee_growth_inside(
-            pool.tick, tick_lower, tick_upper, pool.growth1_x128, pool.lower.growth_outside1_x128, pool.upper.growth_outside1_x128
-        ),
+        fee_growth_inside(pool.tick, tick_lower, tick_upper, pool.growth0_x128, pool.lower.growth_outside0_x128, pool.upper.growth_outside0_x128),
+        fee_growth_inside(pool.tick, tick_lower, tick_upper, pool.growth1_x128, pool.lower.growth_outside1_x128, pool.upper.growth_outside1_x128),
     )
 
 

@@ -47,7 +47,8 @@ def digest(value: object) -> str:
 
 
 _INSTANTS = (
-    "at known_at since until valid_until episode_since open_since proposed_at moved_at heard_at started_at failing_since from_ms to_ms timestamp now wall"
+    "at known_at since until valid_until episode_since open_since proposed_at moved_at heard_at started_at failing_since "
+    "from_ms to_ms timestamp now wall"
 )
 TIMES = frozenset(_INSTANTS.split())
 """Fields that hold epoch milliseconds, and are shown as ISO-8601."""

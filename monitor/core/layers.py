@@ -38,15 +38,22 @@ def ask_for(mind: Mind, rule: Rule, instance: Instance, view: View, verdict: Ver
     for position in exposed_positions(rule.scope, instance.subject, mind.settings, mind.market):
         made = mind.state.ledger.of_episode(*instance, episode.since)
         if not any(layer.live and (layer.proposal.position, layer.proposal.tier) == (position.id, intent.tier) for layer in made):
-            _ask(mind, rule, instance, view, verdict, position, intent, episode.since)
+            _ask(mind, view, position, intent, _wanted(rule, instance, verdict, position, intent, episode.since))
 
 
-def _ask(mind: Mind, rule: Rule, instance: Instance, view: View, verdict: Verdict, position: Position, intent: Intent, since: int) -> None:
+def _wanted(rule: Rule, instance: Instance, verdict: Verdict, position: Position, intent: Intent, since: int) -> Proposal:
+    """The layer as it is asked for, before anyone knows how large: as it is, it can only be held."""
+    return Proposal(
+        rule.id, instance.subject, position.id, rule.kind, intent.tier, "add", "", "", 0.0, 0.0, 0.0, "", 0, 0.0, since,
+        conditions=verdict.conditions, evidence=verdict.evidence,
+    )  # fmt: skip
+
+
+def _ask(mind: Mind, view: View, position: Position, intent: Intent, wanted: Proposal) -> None:
     try:
-        proposal = size(view, mind.settings.book, position, instance.subject, rule.id, rule.kind, intent, verdict, since)
+        proposal = size(view, mind.settings.book, position, intent, wanted)
     except Unknown as why:
-        blank = _unsized(rule, instance, verdict, position, intent, since)
-        _hold(mind, _Asked(blank, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
+        _hold(mind, _Asked(wanted, (GateResult("sizing", Outcome.BLOCK, Truth.UNKNOWN, why.reason),), (why.reason,)))
         return
     asked = _through_gates(mind, view, proposal)
     if not asked.refusals and (spent := mind.state.ledger.refusal(proposal.id, "proposed")) is not None:
@@ -56,14 +63,6 @@ def _ask(mind: Mind, rule: Rule, instance: Instance, view: View, verdict: Verdic
         _hold(mind, asked)
     else:
         _propose(mind, asked)
-
-
-def _unsized(rule: Rule, instance: Instance, verdict: Verdict, position: Position, intent: Intent, since: int) -> Proposal:
-    """A proposal whose size could not be reckoned: it can only be held."""
-    return Proposal(
-        rule.id, instance.subject, position.id, rule.kind, intent.tier, "add", "", "", 0.0, 0.0, 0.0, "", 0, 0.0, since,
-        conditions=verdict.conditions, evidence=verdict.evidence,
-    )  # fmt: skip
 
 
 def _through_gates(mind: Mind, view: View, proposal: Proposal) -> _Asked:

@@ -16,7 +16,10 @@ REARM_MS = 14 * DAY
 
 
 class Mind:
-    """`now` is the newest event's time; `rules` stand in the order in which they are judged; `dues` is when each wants to be judged without any news."""
+    """What there is to think with.
+
+    `now` is the newest event's time; `rules` stand in the order in which they are judged; `dues` is when each wants to be judged without any news.
+    """
 
     def __init__(self) -> None:
         self.market = Market()

@@ -60,7 +60,6 @@ class Settings:
         return tuple(sorted(named)) or ("BTC", "ETH")
 
 
-
 @cache
 def _adapter() -> TypeAdapter[Settings]:
     return TypeAdapter(Settings)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from monitor.core.book import Book, Position
 from monitor.core.funding import median_cost
 from monitor.core.proposal import Proposal
-from monitor.core.rule import Class, Intent
+from monitor.core.rule import Intent
 from monitor.core.units import DAY
 from monitor.core.valuation import Valuation, value_position
-from monitor.core.verdict import Unknown, Verdict
+from monitor.core.verdict import Unknown
 from monitor.core.view import View
 
 HORIZON_MS = 7 * DAY
@@ -16,10 +16,8 @@ HORIZON_YEARS = 7 / 365
 SHORT_PERP_FUNDING_FLOOR = -0.20
 
 
-def size(
-    view: View, book: Book, position: Position, subject: str, rule: str, kind: Class, intent: Intent, verdict: Verdict, since: int
-) -> Proposal:
-    """The layer that a fired rule asks for, before the gates.
+def size(view: View, book: Book, position: Position, intent: Intent, wanted: Proposal) -> Proposal:
+    """The wanted layer with its size and its cost, before the gates.
 
     Notional is the book's layer share (25%) of the position's value, times the intent's own share. Raises Unknown when the position
     cannot be valued, or when none of the intended actions can be priced.
@@ -27,12 +25,8 @@ def size(
     valuation = value_position(view, position)
     notional = abs(valuation.value_usd) * book.layer_share * intent.share
     action, asset, cost, how = _cheapest_allowed(view, book, valuation, notional, intent)
-    return Proposal(
-        rule=rule,
-        subject=subject,
-        position=position.id,
-        kind=kind,
-        tier=intent.tier,
+    return replace(
+        wanted,
         action="top_up" if action == "top_up" else "add",
         instrument=action,
         asset=asset,
@@ -42,9 +36,6 @@ def size(
         cost_source=how,
         horizon_ms=HORIZON_MS,
         position_value_usd=valuation.value_usd,
-        episode_since=since,
-        conditions=verdict.conditions,
-        evidence=verdict.evidence,
     )
 
 

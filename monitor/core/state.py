@@ -113,4 +113,3 @@ class State:
                 self.stale_alerted.discard(instance)
             else:
                 self.stale_alerted.add(instance)
-

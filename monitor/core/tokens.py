@@ -28,9 +28,7 @@ _ADDRESSES: dict[str, dict[str, str]] = {
         "0x0b2c639c533813f4aa9d7837caf62653d097ff85": "USDC",
     },
 }
-ASSET_OF: dict[tuple[str, int], str] = {
-    (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
-}
+ASSET_OF: dict[tuple[str, int], str] = {(chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()}
 
 _UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})

@@ -91,9 +91,6 @@ def iso(time_ms: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{time_ms % 1000:03d}Z" if time_ms % 1000 else "Z")
 
 
-
-
-
 def month_before(month_ms: int, count: int) -> int:
     """First day of the month `count` months before a month's first day; both in epoch milliseconds, UTC."""
     moment = datetime.fromtimestamp(month_ms / 1000, UTC)

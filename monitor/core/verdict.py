@@ -88,9 +88,7 @@ def less_than(name: str, value: float, threshold: float, *, scale: float | None 
 
 def flag(name: str, fired: bool, *, distance: float | None = None, reason: str = "") -> Condition:
     """A leg that is true or false; without a natural number its distance is 0 when true and -1 when false."""
-    return Condition(
-        name, State.FIRED if fired else State.QUIET, reason, distance=distance if distance is not None else (0.0 if fired else -1.0)
-    )
+    return Condition(name, State.FIRED if fired else State.QUIET, reason, distance=distance if distance is not None else (0.0 if fired else -1.0))
 
 
 def unknown(name: str, reason: str) -> Condition:
@@ -141,9 +139,7 @@ def any_of(parts: Iterable[Condition], reasons: Mapping[State, str], code: str =
     return _combined(State.QUIET, conditions, reasons, code, max)
 
 
-def _combined(
-    state: State, conditions: tuple[Condition, ...], reasons: Mapping[State, str], code: str, pick: Callable[..., Condition]
-) -> Verdict:
+def _combined(state: State, conditions: tuple[Condition, ...], reasons: Mapping[State, str], code: str, pick: Callable[..., Condition]) -> Verdict:
     if state is State.UNKNOWN:
         blind = "; ".join(f"{c.name}: {c.reason}" for c in conditions if c.state is State.UNKNOWN)
         return Verdict(state, blind, code or "blind", conditions=conditions)

@@ -163,9 +163,7 @@ class View:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
             must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
-        return Window(
-            at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source
-        )
+        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
 
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
         """The newest closed bars without a gap, at most `count`.
@@ -186,9 +184,7 @@ class View:
         start = int(holes[-1]) + 1 if len(holes) else 0
         if len(at) - start < minimum:
             gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
-            raise Unknown(
-                "gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}"
-            )
+            raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
         first = end - len(at) + start
         values = np.array(series.value[first:end], dtype=np.float64)
         return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
@@ -252,9 +248,7 @@ class View:
         cadence_ms = self.cadence(metric, asset, source)
         window = self.window(metric, asset, source, max(TWAP_MS, 2 * cadence_ms), covered=False)
         if len(window) < 2 or int(window.at[-1] - window.at[0]) + cadence_ms < TWAP_MS:
-            raise Unknown(
-                "price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed"
-            )
+            raise Unknown("price", f"one source of the price of {asset} and less than 30 minutes of it: an average or a second source is needed")
         return float(window.value.mean())
 
     def _stop(self, series: Series, bar_ms: int) -> int:

@@ -73,9 +73,7 @@ def _funding() -> list[Metric]:
     slot = MINUTE
     return [
         Metric("funding.rate", "fraction per interval", ASSET, -0.05, 0.05, "settled funding; positive: longs pay shorts", slot_ms=slot),
-        Metric(
-            "funding.interval_hours", "hours", ASSET, 0.25, 24, "interval that the funding rate of the same instant covers", slot_ms=slot
-        ),
+        Metric("funding.interval_hours", "hours", ASSET, 0.25, 24, "interval that the funding rate of the same instant covers", slot_ms=slot),
         Metric(
             "funding.predicted",
             "fraction per interval",
@@ -151,9 +149,7 @@ def _macro() -> list[Metric]:
         Metric("macro.cpi", "index level", "US", 1, 10_000, "CPI-U, all items, level", Publication.STATED, month, earliest=LONG_AGO),
         Metric("macro.ppi", "index level", "US", 1, 10_000, "PPI final demand, level", Publication.STATED, month, earliest=LONG_AGO),
         Metric("macro.tbill_3m", "fraction", "US", -0.05, 0.5, "3-month treasury bill yield", Publication.SESSION, DAY, earliest=LONG_AGO),
-        Metric(
-            "macro.hy_spread", "fraction", "US", 0, 0.5, "high-yield spread over treasuries", Publication.SESSION, DAY, earliest=LONG_AGO
-        ),
+        Metric("macro.hy_spread", "fraction", "US", 0, 0.5, "high-yield spread over treasuries", Publication.SESSION, DAY, earliest=LONG_AGO),
         Metric(
             "macro.event",
             "1 scheduled, 0 withdrawn",

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Cooldown(Gate):
     """METHOD 4.3. A layer of the same episode blocks in any state: one that was rejected or has expired is not asked for twice.
 
-    *(reading)* The fall of a chain's TVL and of a protocol's on it are one event for a position exposed to both, so a live layer that the same rule asked
-    for about another subject blocks too.
+    *(reading)* The fall of a chain's TVL and of a protocol's on it are one event for a position exposed to both, so a live layer that the
+    same rule asked for about another subject blocks too.
     """
 
     title: ClassVar[str] = "One proposal per position, tier and episode"

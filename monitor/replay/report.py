@@ -86,4 +86,5 @@ def _numbers(verdict: Any) -> dict[str, float]:
 
 def _gates(at: int, layer_id: str, gates: tuple[GateResult, ...]) -> Iterator[Line]:
     for gate in gates:
-        yield Line(at, {"kind": "gate", "at": at, "id": layer_id, "gate": gate.gate, "state": gate.outcome, "verdict": gate.state, "reason": gate.reason})
+        answer = {"gate": gate.gate, "state": gate.outcome, "verdict": gate.state, "reason": gate.reason}
+        yield Line(at, {"kind": "gate", "at": at, "id": layer_id, **answer})

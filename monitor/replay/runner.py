@@ -1,7 +1,7 @@
 """Time-shifting: the same engine at a historical clock, unable to notify.
 
-Two orders of the same facts. `by_knowledge` asks what would have been decided had everything been received when it could be known; `by_log` thinks the
-journal again in the order of receipt, and must give the recorded decisions to the byte.
+Two orders of the same facts. `by_knowledge` asks what would have been decided had everything been received when it could be known; `by_log` thinks
+the journal again in the order of receipt, and must give the recorded decisions to the byte.
 """
 
 from bisect import bisect_left
@@ -26,13 +26,11 @@ def by_log(engine: Engine, journal: Iterable[tuple[int, Event]]) -> Iterator[tup
         yield seq, engine.apply(event)
 
 
-def by_knowledge(
-    engine: Engine, settings: Settings, history: Iterable[Observation], until: int, ticks: Sequence[int] = ()
-) -> Iterator[Step]:
+def by_knowledge(engine: Engine, settings: Settings, history: Iterable[Observation], until: int, ticks: Sequence[int] = ()) -> Iterator[Step]:
     """Think history in the order in which it could be known, up to and including `until` (epoch milliseconds).
 
-    Besides each `known_at` it thinks at the log's ticks and, where there are none for an hour, on the hour; a tick at which nothing is due is passed over,
-    which changes nothing.
+    Besides each `known_at` it thinks at the log's ticks and, where there are none for an hour, on the hour; a tick at which nothing is due
+    is passed over, which changes nothing.
     """
     everything = list(history)
     pairs = {(o.metric, o.subject) for o in everything}

@@ -33,7 +33,8 @@ class DefiLayer(Rule):
     def judge(self, view: View, subject: str) -> Verdict:
         tvl, macro = self._leg(view, TVL, subject), self._macro_leg(view, subject)
         said = f"{tvl.reason}; {macro.reason}"
-        return all_of((tvl, macro), {State.FIRED: said, State.QUIET: said}, code=f"{tvl.state}+{'latched' if LATCHED in macro.reason else macro.state}")
+        how = "latched" if LATCHED in macro.reason else macro.state
+        return all_of((tvl, macro), {State.FIRED: said, State.QUIET: said}, code=f"{tvl.state}+{how}")
 
     def over(self, view: View, subject: str, since: int) -> bool:
         """The exit of the TVL leg: its episode has ended."""

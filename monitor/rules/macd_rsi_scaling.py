@@ -72,9 +72,7 @@ class MacdRsiScaling(Rule):
         return (
             more_than("RSI(14, 4h)", now, self.high, unit=RSI_POINTS, reason=f"RSI is {now:.1f}, asked for is above {self.high:g}"),
             self._lowest(strength[crossing - self.lookback : crossing]),
-            flag(
-                "positive divergence", bool(active[-1]), reason=f"a positive MACD divergence is {'active' if active[-1] else 'not active'}"
-            ),
+            flag("positive divergence", bool(active[-1]), reason=f"a positive MACD divergence is {'active' if active[-1] else 'not active'}"),
             flag("crossing", fired, reason=_crossed(len(strength) - 1 - crossing if fired else None, self.high)),
         )
 

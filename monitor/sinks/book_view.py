@@ -99,9 +99,7 @@ def _shorts(engine: "Engine") -> list[Layer]:
 
 def _protected(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> float | None:
     """Notional of the layers in force over the book's long delta, both at today's prices; absent where there is nothing to protect."""
-    long_usd = sum(
-        usd for v in valued.values() if isinstance(v, Valuation) for asset, usd in v.delta_usd.items() if asset not in STABLES and usd > 0
-    )
+    long_usd = sum(usd for v in valued.values() if isinstance(v, Valuation) for asset, usd in v.delta_usd.items() if asset not in STABLES and usd > 0)
     if long_usd <= 0:
         return None
     return sum(one.proposal.notional_usd for one in engine.state.ledger if one.state in IN_FORCE) / long_usd

@@ -43,9 +43,7 @@ class Chart:
             self._of, self._drawn = of, self._draw(engine, price, tvl, marks)
         return self._drawn
 
-    def _draw(
-        self, engine: "Engine", price: "_Named | None", tvl: "_Named | None", marks: Iterable[Mapping[str, Any]]
-    ) -> dict[str, Any] | None:
+    def _draw(self, engine: "Engine", price: "_Named | None", tvl: "_Named | None", marks: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
         end = engine.now - engine.now % self._step_ms
         start = end - self._span_ms
         named = [(one, column) for one, column in ((price, "price_usd"), (tvl, "tvl_usd")) if one is not None]

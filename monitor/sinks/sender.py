@@ -12,6 +12,8 @@ from typing import Protocol
 
 from monitor.clock import Clock
 from monitor.core.delivery import DELIVERED, FAILED, WAITING, Attempt, Delivery, Failing
+from monitor.core.effects import Alerted, Effect
+from monitor.core.events import Event, Signal
 from monitor.errors import StoreError
 from monitor.sinks import webhook
 from monitor.sinks.webhook import Answer
@@ -27,7 +29,7 @@ LONGEST_BACK_OFF_SECONDS = 600.0
 REFUSED_BACK_OFF_SECONDS = 300.0
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 # Rows appear by our own commits, which wake us; this is for a clock that was set.
-LONGEST_SLEEP_SECONDS = 60.0
+LONGEST_SLEEP_SECONDS = 300.0
 MARK_AGAIN_SECONDS = 5.0
 _TOLD_AT_ONCE = frozenset({webhook.REFUSED, webhook.GONE, webhook.CLOCK})
 
@@ -86,6 +88,11 @@ class Sender:
         self._wakes |= {name: asyncio.Event() for name in channels if name not in self._wakes}
         self._halt.set()
         self.wake()
+
+    def show(self, event: Event, effects: Sequence[Effect]) -> None:
+        """What the pipeline calls after each commit: most have nothing to send."""
+        if isinstance(event, Signal) or any(isinstance(effect, Alerted) for effect in effects):
+            self.wake()
 
     def wake(self) -> None:
         """Look into the outbox now."""

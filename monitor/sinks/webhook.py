@@ -60,9 +60,7 @@ class WebhookChannel:
     async def deliver(self, delivery: Delivery) -> Answer:
         """Send once. Every way in which that can end is an `Answer`."""
         try:
-            response = await self._net.post(
-                self._url.get_secret_value(), delivery.body, self._headers(delivery), timeout_seconds=TIMEOUT_SECONDS
-            )
+            response = await self._net.post(self._url.get_secret_value(), delivery.body, self._headers(delivery), timeout_seconds=TIMEOUT_SECONDS)
         except SourceError as error:
             return Answer(REFUSED if error.permanent else AMBIGUOUS, str(error))
         return self._judged(response)

@@ -71,9 +71,7 @@ class Outbox:
         return list(map(_delivery, self._connection.execute(f"{_SELECT} WHERE id = ? ORDER BY channel", (alert_id,))))
 
     def attempts(self, alert_id: str) -> Iterator[Attempt]:
-        rows = self._connection.execute(
-            "SELECT id, channel, at, outcome, detail FROM attempts WHERE id = ? ORDER BY at, rowid", (alert_id,)
-        )
+        rows = self._connection.execute("SELECT id, channel, at, outcome, detail FROM attempts WHERE id = ? ORDER BY at, rowid", (alert_id,))
         return (Attempt(*row) for row in rows)
 
     def backlog(self) -> tuple[int, int | None]:

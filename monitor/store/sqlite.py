@@ -78,7 +78,8 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self.path} cannot be used as a store: {error}") from error
         if version != len(MIGRATIONS):
-            raise StoreError(f"{self.path} has version {version}, this program needs {len(MIGRATIONS)}: start `run` once, or use the program that wrote it")
+            cure = "start `run` once, or use the program that wrote it"
+            raise StoreError(f"{self.path} has version {version}, this program needs {len(MIGRATIONS)}: {cure}")
 
     def close(self) -> None:
         self.connection.close()

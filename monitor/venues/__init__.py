@@ -85,9 +85,7 @@ class CcxtVenue(Collector):
     def charted(self, watch: Watch) -> dict[str, str]:
         """ccxt's symbols of everything that has candles, by subject: the assets' perpetuals, and the spot pairs where it has spot."""
         spot = [asset_of(pair) for pair in watch.spot_pairs] if self.spot_currency else []
-        return {asset: self.perpetual(asset) for asset in watch.assets} | {
-            f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot
-        }
+        return {asset: self.perpetual(asset) for asset in watch.assets} | {f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot}
 
     async def quotes(self, desk: Desk, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The present state of each market by symbol: ccxt structures with `info` and `timestamp`. One bulk request by default."""
@@ -106,9 +104,7 @@ class CcxtVenue(Collector):
         refused = [f"{self.id}: {reason}" for reason in desk.refused.values()]
         listed = {asset: symbol for asset in watch.assets if (symbol := self.perpetual(asset)) not in desk.refused}
         states, parts = await self._states(desk, listed)
-        parts += [
-            await self._kept(partial(self._settled, ports, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()
-        ]
+        parts += [await self._kept(partial(self._settled, ports, desk, asset, symbol, states.get(symbol, {}))) for asset, symbol in listed.items()]
         for subject, symbol in self.charted(watch).items():
             if symbol not in desk.refused:
                 parts.append(await self._kept(partial(self._recent_bars, ports, desk, subject, symbol)))

@@ -76,9 +76,7 @@ def filled(folder: Path) -> SqliteStore:
     """A store with one delivered alert, one that waits for another channel as well, and one proposed layer."""
     store = SqliteStore(str(folder / "monitor.db"), role="test")
     one, two = alert(), alert("msg_two", "layer.proposed")
-    layer = LayerMoved(
-        NOW, proposal().id, "proposed", "tvl fell", proposal=proposal(), gates=(GateResult("cooldown", "pass", "QUIET", "none"),)
-    )
+    layer = LayerMoved(NOW, proposal().id, "proposed", "tvl fell", proposal=proposal(), gates=(GateResult("cooldown", "pass", "QUIET", "none"),))
     rows = [Delivery(told.id, "phone", told.type, message(told), NOW, next_at=NOW) for told in (one, two)]
     store.commit(Tick(NOW), [one, layer, two], rows)
     store.outbox.record(Attempt("msg_one", "phone", NOW + 5, "failed", "status 500"), "waiting", NOW + 50)

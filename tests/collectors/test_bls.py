@@ -157,9 +157,7 @@ def test_the_probe_tells_the_newest_month_and_the_month_that_never_was() -> None
         ("v2_LAUST08_preliminary_footnote_real_trimmed", [], ["CUUR0000SA0", "WPUFD4"]),
     ],
 )
-def test_bodies_that_bls_really_sent_are_understood(
-    recorded_data: Path, name: str, levels: list[tuple[str, float]], missing: list[str]
-) -> None:
+def test_bodies_that_bls_really_sent_are_understood(recorded_data: Path, name: str, levels: list[tuple[str, float]], missing: list[str]) -> None:
     prints, rejected = parse(decode_json((recorded_data / "bls-samples" / f"{name}.json").read_bytes()))
     assert [(iso(p.month)[:7], p.level) for p in prints] == levels
     assert rejected == [f"{series}: the series is not in the answer" for series in missing]

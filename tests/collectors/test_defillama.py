@@ -17,8 +17,7 @@ from tests.fakes import FakeNet
 RECEIVED = parse_time("2026-11-20T12:00:00Z")
 TODAY = parse_time("2026-11-20")
 COINS: dict[str, object] = {
-    f"coingecko:{coin}": {"price": 1.0, "symbol": coin, "timestamp": RECEIVED // 1000, "confidence": 0.99}
-    for coin in ("usd-coin", "tether", "dai")
+    f"coingecko:{coin}": {"price": 1.0, "symbol": coin, "timestamp": RECEIVED // 1000, "confidence": 0.99} for coin in ("usd-coin", "tether", "dai")
 }
 
 

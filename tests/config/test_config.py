@@ -86,10 +86,13 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path, text: str) -> None:
 
 
 def test_yaml_never_types_a_scalar_f_150(tmp_path: Path) -> None:
-    config = load_text(tmp_path, "rules: {funding-spike: {enabled: no, threshold: 5e-1}}\nsources: {fred: {api_key: 012:30}}\n")
+    """YAML alone would read NO as false and 12:30 as 750."""
+    text = "book: {assets: [NO]}\nrules: {funding-spike: {enabled: no, threshold: 5e-1}}\nsources: {fred: {api_key: 12:30}}\n"
+    config = load_text(tmp_path, text)
+    assert config.watch.assets == ("NO",)
     assert not config.rules["funding-spike"].enabled
     assert rule(config, "funding-spike").threshold == 0.5
-    assert source(config, "fred").api_key.get_secret_value() == "012:30"
+    assert source(config, "fred").api_key.get_secret_value() == "12:30"
 
 
 @pytest.mark.parametrize(

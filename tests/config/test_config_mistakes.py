@@ -167,8 +167,7 @@ NEAR_MISSES = {
     "all of the capital": "book: {envelope: 100%}",
     "highest port": "server: {port: 65535}",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
-    "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: '
-    + f"{2**256 - 1}}}]",
+    "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: ' + f"{2**256 - 1}}}]",
     "no governance": "governance: {}",
     "a mirror with a good address": f"sources: {{defillama: {{endpoint: 'https://x.example/0x{VITALIK}'}}}}",
 }
@@ -280,9 +279,7 @@ SCALARS = [
     "perp",
 ]
 LEAVES = st.sampled_from(SCALARS) | st.text(max_size=8)
-TREES = st.recursive(
-    LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), below, max_size=4), max_leaves=20
-)
+TREES = st.recursive(LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), below, max_size=4), max_leaves=20)
 ANY_FOLDER = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

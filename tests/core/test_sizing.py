@@ -12,7 +12,7 @@ from monitor.core.rule import Class, Intent
 from monitor.core.sizing import requote, resize, size
 from monitor.core.units import HOUR, MINUTE
 from monitor.core.valuation import value_position
-from monitor.core.verdict import State, Unknown, Verdict
+from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from tests.builders import START, funding, series, view_of
 
@@ -92,8 +92,9 @@ def test_the_risk_asset_is_the_largest_that_is_no_stablecoin_and_a_tie_goes_by_n
 
 
 def ask(view: View, intent: Intent = BOTH, position: Position | None = None, book: Book | None = None) -> Proposal:
-    fired = Verdict(State.FIRED, "")
-    return size(view, book or Book(), position or tokens(ETH=4), "s", "r", Class.EVIDENCE, intent, fired, START)
+    held = position or tokens(ETH=4)
+    wanted = Proposal("r", "s", held.id, Class.EVIDENCE, intent.tier, "add", "", "", 0.0, 0.0, 0.0, "", 0, 0.0, START)
+    return size(view, book or Book(), held, intent, wanted)
 
 
 def paid(yearly: float) -> list[Observation]:

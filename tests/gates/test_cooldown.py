@@ -22,9 +22,7 @@ def test_a_layer_of_the_same_episode_blocks_in_any_state_and_is_named(states: tu
     assert FIRST.id in ruling.verdict.reason and (states[-1] if states else "proposed") in ruling.verdict.reason
 
 
-@pytest.mark.parametrize(
-    "other", [{"position": "p2"}, {"tier": "structural"}, {"episode_since": START + 1}, {"rule": "macd-rsi-scaling"}]
-)
+@pytest.mark.parametrize("other", [{"position": "p2"}, {"tier": "structural"}, {"episode_since": START + 1}, {"rule": "macd-rsi-scaling"}])
 def test_another_position_tier_episode_or_rule_passes(other: dict[str, object]):
     state = State()
     state.fold(LayerMoved(START, FIRST.id, "proposed", "first", proposal=FIRST))

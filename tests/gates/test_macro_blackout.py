@@ -75,14 +75,10 @@ def test_a_schedule_that_nobody_can_know_yet_is_not_read():
     ],
     ids=["another day of the month", "another month", "same day", "another day"],
 )
-def test_the_user_s_own_calendar_wins_in_the_same_month_for_prints_and_on_the_same_day_for_fomc(
-    name: str, own_at: int, built_in_counts: bool
-):
+def test_the_user_s_own_calendar_wins_in_the_same_month_for_prints_and_on_the_same_day_for_fomc(name: str, own_at: int, built_in_counts: bool):
     events = (event(name=name), event(own_at, name, source="mine"))
     outcome = rule_on(SIGNAL, CPI - 22 * HOUR - HOUR // 2, *events).outcome
-    withdrawn = rule_on(
-        SIGNAL, CPI - HOUR, event(name=name), event(own_at, name, value=0, source="mine"), event(CPI + 9 * DAY, "PPI")
-    ).outcome
+    withdrawn = rule_on(SIGNAL, CPI - HOUR, event(name=name), event(own_at, name, value=0, source="mine"), event(CPI + 9 * DAY, "PPI")).outcome
     assert withdrawn is (Outcome.BLOCK if built_in_counts else Outcome.PASS)
     assert outcome is (Outcome.BLOCK if built_in_counts or own_at == CPI + HOUR else Outcome.PASS)
 

@@ -1,4 +1,4 @@
-"""The daemon, wrapped so that it kills itself at a chosen point of its first alert.
+"""The daemon, wrapped so that it kills itself, or finds its disk full, at a chosen point of its first alert.
 
 `python -m tests.integration.dying_daemon POINT --config FILE run`
 
@@ -15,7 +15,7 @@ from monitor.core.delivery import DELIVERED, Delivery
 from monitor.sinks.sender import Sender
 from monitor.sinks.webhook import Answer, WebhookChannel
 from monitor.store.outbox import Outbox
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import SqliteStore, StoreFull
 
 
 def die() -> None:
@@ -47,6 +47,15 @@ def tells(_event: object, _effects: object, deliveries: Any = (), *_: object) ->
     return bool(deliveries)
 
 
+honest_commit = SqliteStore.commit
+
+
+def full(self: SqliteStore, *args: Any) -> int:
+    if tells(*args):
+        raise StoreFull("the disk is full")
+    return honest_commit(self, *args)
+
+
 async def mark_first(self: Any, row: Delivery) -> None:
     """The control: a sender that marks before it sends, and dies in between."""
     await self._mark(row, Answer("delivered", ""), DELIVERED)
@@ -71,6 +80,8 @@ def wrap(point: str) -> None:
             around(Outbox, "record", before=False)
         case "mark-first":
             Sender._send = mark_first  # type: ignore[method-assign]  # the control
+        case "disk-full":
+            SqliteStore.commit = full  # type: ignore[method-assign,assignment]  # a disk that is full from the first alert on
         case _:
             raise ValueError(point)
 

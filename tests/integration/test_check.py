@@ -51,9 +51,7 @@ async def checked(folder: Path, *, sources: dict[str, str] | None = None, more: 
 
 def line_of(said: Said, name: str) -> str:
     """The one line about a source, chain or channel."""
-    [line] = [
-        line for line in said.out.splitlines() if f" {name}: " in line and line.split()[0] in {"ok", "failed", "warning", "idle", "off"}
-    ]
+    [line] = [line for line in said.out.splitlines() if f" {name}: " in line and line.split()[0] in {"ok", "failed", "warning", "idle", "off"}]
     return line
 
 
@@ -180,9 +178,7 @@ async def test_all_well_is_exit_0_and_sends_nothing(tmp_path: Path) -> None:
     assert "not there yet; `run` or `import` makes it" in said.out
 
 
-@pytest.mark.parametrize(
-    ("ahead_ms", "words"), [(-11 * 60_000, "the node is behind or this machine's clock is ahead"), (DAY, "in the future")]
-)
+@pytest.mark.parametrize(("ahead_ms", "words"), [(-11 * 60_000, "the node is behind or this machine's clock is ahead"), (DAY, "in the future")])
 async def test_a_head_far_from_our_clock_is_a_warning(tmp_path: Path, ahead_ms: int, words: str) -> None:
     async with node(FakeChain(head=header(seconds=(now_ms() + ahead_ms) // 1000))) as url:
         said = await checked(tmp_path, more=chains(url))

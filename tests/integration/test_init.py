@@ -33,9 +33,7 @@ def init(uniswap: Uniswap, file: Path, owner: str, *, chain_id: int | None = Non
     return speak("init", "--owner", owner, *chain, "--manager", manager or uniswap.manager.address, file)
 
 
-def test_the_owners_positions_stand_in_a_file_that_loads_and_can_be_polled(
-    uniswap: Uniswap, holder: tuple[str, int, int], tmp_path: Path
-) -> None:
+def test_the_owners_positions_stand_in_a_file_that_loads_and_can_be_polled(uniswap: Uniswap, holder: tuple[str, int, int], tmp_path: Path) -> None:
     account, *held = holder
     file = tmp_path / "mine.yaml"
     said = init(uniswap, file, account)

@@ -106,9 +106,7 @@ NOW_SECONDS = 1_700_000_000.0
         (429, ["Retry-After: Tue, 99 Nov 99999 99:99:99 GMT"], None, False),
     ],
 )
-async def test_a_status_says_whether_and_when_to_ask_again_F_140(
-    status: int, headers: list[str], wait: float | None, permanent: bool
-) -> None:
+async def test_a_status_says_whether_and_when_to_ask_again_F_140(status: int, headers: list[str], wait: float | None, permanent: bool) -> None:
     async with HttpNet(now_seconds=lambda: NOW_SECONDS) as net, Hostile(plain(b"{}", f"{status} X", *headers)) as server:
         with pytest.raises(SourceError, match=f"answered with status {status}") as caught:
             await net.get_json(server.url + "/k")

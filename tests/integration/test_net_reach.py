@@ -158,9 +158,7 @@ async def test_no_error_log_or_traceback_tells_a_secret_F_151(
 
 @pytest.mark.parametrize("before", ["http://127.0.0.1:99999/", "http://[", "", "ftp://h/", "http:///", "http://127.0.0.1:1/"])
 @pytest.mark.parametrize("ask", [*OWN, webhook])
-async def test_a_url_that_cannot_be_asked_is_not_told_either_F_151(
-    net: HttpNet, caplog: pytest.LogCaptureFixture, ask: Ask, before: str
-) -> None:
+async def test_a_url_that_cannot_be_asked_is_not_told_either_F_151(net: HttpNet, caplog: pytest.LogCaptureFixture, ask: Ask, before: str) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(SourceError) as caught:
         await ask(net, before + CANARY)

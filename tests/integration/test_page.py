@@ -182,9 +182,7 @@ async def test_text_stands_out_from_its_ground(told, chromium, scheme):
         names = ["--ink", "--soft", "--near-text", "--fired", "--blind", "--propose", "--good"]
         script = "n => ['--paper', ...n].map(x => getComputedStyle(document.documentElement).getPropertyValue(x).trim())"
         paper, *colours = await page.evaluate(script, names)
-        weak = {
-            name: round(contrast(colour, paper), 2) for name, colour in zip(names, colours, strict=True) if contrast(colour, paper) < 4.5
-        }
+        weak = {name: round(contrast(colour, paper), 2) for name, colour in zip(names, colours, strict=True) if contrast(colour, paper) < 4.5}
         assert weak == {}
 
 

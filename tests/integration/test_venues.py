@@ -108,9 +108,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("kind", VENUES)
-async def test_a_poll_asks_for_the_watched_markets_alone_and_brings_all_it_promises(
-    kind: type[CcxtVenue], server: VenueServer, net: HttpNet
-) -> None:
+async def test_a_poll_asks_for_the_watched_markets_alone_and_brings_all_it_promises(kind: type[CcxtVenue], server: VenueServer, net: HttpNet) -> None:
     harvest, admission = await poll(kind, server, net)
     assert (harvest.rejected, admission.rejections) == ([], ())
     assert {(o.metric, o.subject) for o in admission.observations} == kind().provides(WATCH)
@@ -168,9 +166,7 @@ async def test_a_damaged_market_that_nobody_watches_harms_nobody_f_021(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("kind", [Binance, Bybit])
-async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005(
-    kind: type[CcxtVenue], server: VenueServer, net: HttpNet
-) -> None:
+async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005(kind: type[CcxtVenue], server: VenueServer, net: HttpNet) -> None:
     changed_ms = NOW_MS - NOW_MS % DAY + 8 * HOUR
     server.interval_hours = lambda _venue, at: 8 if at < changed_ms else 1
     _, admission = await poll(kind, server, net)
@@ -183,9 +179,7 @@ async def test_an_interval_that_goes_from_eight_hours_to_one_makes_no_jump_f_005
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("kind", VENUES)
-@pytest.mark.parametrize(
-    ("stream", "metric", "spacing_ms"), [("funding:BTC", "funding.rate", 0), ("candles:BTC", "candle.4h.close", 4 * HOUR)]
-)
+@pytest.mark.parametrize(("stream", "metric", "spacing_ms"), [("funding:BTC", "funding.rate", 0), ("candles:BTC", "candle.4h.close", 4 * HOUR)])
 async def test_a_backfill_in_pages_is_complete_ordered_and_without_repetition_f_023(
     kind: type[CcxtVenue], stream: str, metric: str, spacing_ms: int, server: VenueServer, net: HttpNet
 ) -> None:

@@ -125,9 +125,7 @@ class VenueServer:
                 paid = self._window(self.settlements("bybit", start, end), query, 200, from_start=False)
                 rows = [{"symbol": symbol, "fundingRate": rate, "fundingRateTimestamp": str(at)} for at, rate in reversed(paid)]
             case _:
-                opens = self._window(
-                    self.bars(int(query.get("start", 0)), int(query.get("end", self.now_ms))), query, 200, from_start=False
-                )
+                opens = self._window(self.bars(int(query.get("start", 0)), int(query.get("end", self.now_ms))), query, 200, from_start=False)
                 rows = [[str(at), *row[1:]] for at in reversed(opens)]
         return {**body, "result": {**result, "list": rows}, "time": self.now_ms}
 

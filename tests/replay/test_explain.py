@@ -32,9 +32,7 @@ def pipeline() -> Iterator[Pipeline]:
     made.store.close()
 
 
-def ask(
-    pipeline: Pipeline, rule: str, at: int = FALLEN, subject: str | None = None, position: str | None = None, **settings: Any
-) -> dict[str, Any]:
+def ask(pipeline: Pipeline, rule: str, at: int = FALLEN, subject: str | None = None, position: str | None = None, **settings: Any) -> dict[str, Any]:
     return explain(pipeline.store, read_settings(worlds.settings(**settings)), rule, subject, position, at)
 
 
@@ -68,7 +66,7 @@ def test_what_was_decided_the_same_live_has_no_live_part(pipeline: Pipeline):
 def test_a_fact_that_came_late_is_known_later_than_decided(pipeline: Pipeline):
     """The feed had missed the high at 01:00; imported at 10:00 it makes 01:30 a fall, which live did not see."""
     high = Reading("tvl.usd", TVL, 5.6e10, START + HOUR // 2, START + HOUR // 2, "llama")
-    pipeline.receive([high], source="import", now=START + 10 * HOUR, vintages=True)
+    pipeline.receive([high], source="import", now=START + 10 * HOUR, records=True)
     answer = ask(pipeline, "tvl-drawdown", START + HOUR)
     assert answer["verdict"] == "FIRED"
     assert {key: answer["live"][key] for key in ("verdict", "note")} == {"verdict": "QUIET", "note": "known later than decided"}

@@ -101,9 +101,7 @@ def world(tvls: list[float], late: list[tuple[int, float, int]], cpi: tuple[floa
 @settings(max_examples=12)
 @given(HOURS, LATE, PRINT)
 @example([5e10, 4.5e10, 4.5e10], [(0, 6e10, 90)], (100.0, 150))
-def test_cutting_the_future_off_changes_no_past_decision_f083(
-    tvls: list[float], late: list[tuple[int, float, int]], cpi: tuple[float, int] | None
-):
+def test_cutting_the_future_off_changes_no_past_decision_f083(tvls: list[float], late: list[tuple[int, float, int]], cpi: tuple[float, int] | None):
     """F-083: the real rules and gates, at every instant at which something became known."""
     assert first_look_ahead(world(tvls, late, cpi)) is None
 

@@ -124,9 +124,7 @@ def test_dex_alone_beyond_the_threshold_fires():
     assert verdict.conditions[2].name == "dex: funding"
 
 
-@pytest.mark.parametrize(
-    ("payments", "state"), [(81, State.QUIET), (80, State.UNKNOWN)], ids=["90% of 30 days is enough", "one less is not"]
-)
+@pytest.mark.parametrize(("payments", "state"), [(81, State.QUIET), (80, State.UNKNOWN)], ids=["90% of 30 days is enough", "one less is not"])
 def test_the_median_needs_90_percent_of_its_slots(payments: int, state: State):
     rows = [o for v in CEX for o in funding([0.1] * payments, venue=v)]
     if state is State.QUIET:  # 81 slots in a row leave a hole of 9 at the old end; spread them

@@ -74,9 +74,7 @@ async def _story(
     return store, world, failing, len(lives)
 
 
-def outcome_of(
-    kind: type[Sender], script: list[tuple[bool, str, float]], lives: list[float]
-) -> tuple[SqliteStore, World, list[Failing], int]:
+def outcome_of(kind: type[Sender], script: list[tuple[bool, str, float]], lives: list[float]) -> tuple[SqliteStore, World, list[Failing], int]:
     return run_virtual(lambda clock: _story(clock, kind, script, lives), START_MS)
 
 

@@ -112,9 +112,7 @@ def test_equity_counts_a_perp_with_its_margin_as_the_budgets_do(staged):
 def test_a_position_without_a_price_is_unknown_and_the_book_has_no_equity():
     stage = short_play()
     stage.apply(
-        Configured(
-            START + HOUR, {**settings(), "positions": [*settings()["positions"], {"id": "dust", "kind": "tokens", "amounts": {"DOGE": 5}}]}
-        )
+        Configured(START + HOUR, {**settings(), "positions": [*settings()["positions"], {"id": "dust", "kind": "tokens", "amounts": {"DOGE": 5}}]})
     )
     model = shown(stage)
     assert model["positions"][-1] == {"id": "dust", "kind": "tokens", "layers": [], "unknown": "no fresh price of DOGE"}
