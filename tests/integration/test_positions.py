@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.core.units import parse_time
 from tests.integration.daemons import daemon
 from tests.integration.uniswap import Uniswap
 from tests.integration.watching import Watched, come_to_now, initialised, past_world, settings, wrong
@@ -59,7 +60,7 @@ def test_init_lists_every_position_that_still_holds_or_is_owed_something(watched
 def test_a_position_shows_its_integers_and_their_block_though_nobody_gives_a_price(watched: Told) -> None:
     _, shown = watched.at_the_newest_block()
     assert all(row["unknown"] for row in shown.values())
-    assert all("value_usd" not in row and row["at"] <= time.time() * 1000 for row in shown.values())
+    assert all("value_usd" not in row and parse_time(row["at"]) <= time.time() * 1000 for row in shown.values())
 
 
 def change(world: Uniswap, held: list[int], dice: random.Random, step: int) -> None:
