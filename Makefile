@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	"$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 # Compiling ccxt ahead of use costs more than it ever gives back.
 # Unit tests open no socket and share nothing: two at a time, a file with its fixtures staying together.
-UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration'
+UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration and not recorded and not slow'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
@@ -24,7 +24,7 @@ demo: $(VENV) ## a ten-day story in three minutes: prints the address of its pag
 
 test: $(VENV)/.test ## the whole suite: unit tests, then integration tests
 	@$(UNIT)
-	@$(BIN)/python -m pytest -m integration
+	@$(BIN)/python -m pytest -m 'integration or recorded or slow'
 
 unit: $(VENV)/.test ## the tests that open no socket
 	@$(UNIT)
@@ -46,7 +46,7 @@ check: $(VENV)/.test ## the rules of the house: lint, format, types, import orde
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(UNIT) -q --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration' -q --cov --cov-report=
 	$(BIN)/coverage report
 
 bench: $(VENV)/.test ## side by side with peers

@@ -119,6 +119,7 @@ def test_errs(broken): pass
 """
 
 
+@pytest.mark.slow
 def test_what_pytest_reports_is_read_as_it_is(tmp_path: Path):
     (tmp_path / "test_ends.py").write_text(ENDS)
     (tmp_path / "test_none.py").write_text("import nowhere\n")
@@ -135,6 +136,7 @@ def test_what_pytest_reports_is_read_as_it_is(tmp_path: Path):
     assert ("test_ends.py::test_raises", "failure", "ValueError: no") in results
 
 
+@pytest.mark.slow
 def test_a_run_without_end_is_stopped(tmp_path: Path):
     (tmp_path / "test_it.py").write_text("import time\ndef test_it():\n    time.sleep(60)\n")
     assert guards.run_pytest(tmp_path, ["test_it.py"], 4) is None

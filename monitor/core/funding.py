@@ -5,6 +5,7 @@ median weighted by open interest, where no venue weighs over 60%.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 
@@ -94,13 +95,13 @@ def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
 def _middle(values: Sequence[float], shares: Sequence[float]) -> float:
     order = sorted(range(len(values)), key=values.__getitem__)
     running = 0.0
-    for place, index in enumerate(order):
+    for index, following in pairwise(order):
         running += shares[index]
-        if abs(running - 0.5) < 1e-12 and place + 1 < len(order):
-            return (values[index] + values[order[place + 1]]) / 2
+        if abs(running - 0.5) < 1e-12:
+            return (values[index] + values[following]) / 2
         if running > 0.5:
-            break
-    return values[index]
+            return values[index]
+    return values[order[-1]]
 
 
 def _capped(weights: Sequence[float]) -> list[float]:

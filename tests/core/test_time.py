@@ -97,7 +97,6 @@ def test_the_past_lets_every_kind_of_effect_happen():
     assert {"verdict", "episode-opened", "alert", "held", "layer"} <= seen_kinds
 
 
-@pytest.mark.slow
 @EASY
 @given(STEPS, st.integers(0, 40))
 def test_a_restart_is_no_restart(steps: list[tuple[int, str, int]], cut: int):
@@ -139,7 +138,6 @@ def recorded(effects: Sequence[Effect]) -> dict[tuple[str, str], list[str]]:
     return told
 
 
-@pytest.mark.slow
 @EASY
 @given(STEPS)
 def test_looking_only_when_due_misses_nothing_that_looking_all_the_time_would_see(steps: list[tuple[int, str, int]]):
@@ -187,7 +185,6 @@ def honest(_: Sequence[Observation]) -> Engine:
     return engine_of(SETTINGS, now=START - 2 * DAY * 400)
 
 
-@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))
 def test_f_083_cutting_the_future_off_changes_no_past_decision(falls: list[int], cut: int):
