@@ -1,5 +1,6 @@
 """Asking for layers, and looking after those that were asked for. The gates decide; every refusal is recorded with all its reasons."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -128,11 +129,16 @@ def _propose(mind: Mind, asked: _Asked) -> None:
     tell_move(mind, moved, "layer.proposed", "warning", f"Proposed {describe(proposal)}, because {reason}")
 
 
+def cents(usd: float) -> str:
+    """Dollars with cents, halves up, as pages show them: a binary half must not read one way here and another there."""
+    return f"{math.floor(usd * 100 + 0.5) / 100:,.2f}"
+
+
 def describe(proposal: Proposal) -> str:
     """The layer in words: what, how large, for what, at what cost."""
     what = f"a short perp on {proposal.asset}" if proposal.instrument == "short_perp" else f"a collateral top-up in {proposal.asset}"
     cut = f" ({proposal.binding})" if proposal.binding else ""
-    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {proposal.cost_usd:,.2f} USD over 7 days"
+    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {cents(proposal.cost_usd)} USD over 7 days"
 
 
 def tell_move(mind: Mind, moved: LayerMoved, kind: str, severity: str, summary: str) -> None:

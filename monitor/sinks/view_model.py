@@ -70,14 +70,18 @@ def now_view(engine: "Engine", facts: ShellFacts, now: int) -> dict[str, Any]:
 
 
 def triggers_view(engine: "Engine", now: int) -> list[dict[str, Any]]:
-    """Every rule about every subject: what fired (those that ask for a layer before those that vote), then the blind, then the nearest."""
+    """Every rule about every subject: what fired (those that ask for a layer before those that vote), then the blind, then the nearest.
+
+    A quiet rule that would ask for a layer, and one of whose legs has fired already, stands before those that are merely near.
+    """
     rows = [_trigger(engine, instance, rule, now) for instance, rule in engine.rules.items()]
     return sorted(rows, key=_rank)
 
 
 def _rank(trigger: Mapping[str, Any]) -> tuple[Any, ...]:
     only_votes = trigger["verdict"] == Truth.FIRED and not trigger["proposes"]
-    return STATES.index(trigger["verdict"]), only_votes, -trigger.get("distance", float("-inf")), trigger["rule"], trigger["subject"]
+    waits = trigger["verdict"] == Truth.QUIET and trigger["proposes"] and any(leg["verdict"] == Truth.FIRED for leg in trigger["conditions"])
+    return STATES.index(trigger["verdict"]), only_votes, not waits, -trigger.get("distance", float("-inf")), trigger["rule"], trigger["subject"]
 
 
 def _trigger(engine: "Engine", instance: Instance, rule: Rule, now: int) -> dict[str, Any]:

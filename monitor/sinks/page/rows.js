@@ -84,7 +84,8 @@ class Leg {
   show(leg) {
     say(this.name, leg.name);
     this.bar.show(leg);
-    say(this.value, leg.value === undefined ? FLAGS[leg.verdict] : inUnit(leg.value, leg.unit));
+    const of = leg.threshold === undefined ? "" : ` of ${inUnit(leg.threshold, leg.unit)}`;
+    say(this.value, leg.value === undefined ? FLAGS[leg.verdict] : inUnit(leg.value, leg.unit) + of);
     mark(this.element, "data-verdict", leg.verdict);
     mark(this.element, "title", leg.reason);
   }
@@ -113,10 +114,10 @@ export class Trigger {
     say(this.title, trigger.title || trigger.rule);
     say(this.who, `${trigger.rule} · ${trigger.subject}`);
     const since = trigger.episode ? ` for ${span((clock.now - trigger.episode.open_since) / 1000)}` : "";
-    say(this.verdict, trigger.verdict === "FIRED" ? `Fired${since}` : trigger.verdict === "QUIET" && since ? `Easing, open${since}` : VERDICTS[trigger.verdict]);
+    say(this.verdict, trigger.verdict === "FIRED" ? `Fired${since}` : trigger.verdict === "QUIET" && since ? `Easing, not over${since}` : VERDICTS[trigger.verdict]);
     this.bar.show(trigger);
     say(this.value, trigger.verdict === "UNKNOWN" || trigger.verdict === "NOT_CONFIGURED" ? trigger.reason : compared(trigger));
-    say(this.way, way(trigger));
+    say(this.way, trigger.verdict === "FIRED" && !trigger.proposes ? "a vote: asks for no layer by itself" : way(trigger));
     const legs = trigger.conditions.length > 1 ? trigger.conditions : [];
     this.legRows.show(legs);
     this.legs.hidden = !legs.length;
@@ -162,7 +163,10 @@ class Layer {
 
 function note(layer) {
   if (layer.state === "refused") return layer.reason;
-  if (layer.state === "proposed" && layer.valid_until) return `quote holds for ${span(Math.max(0, (layer.valid_until - clock.now) / 1000))}`;
+  if (layer.state === "proposed" && layer.valid_until) {
+    const age = span(Math.max(0, (clock.now - layer.proposed_at) / 1000));
+    return `${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)} · hedge-monitor layers approve ${layer.id}`;
+  }
   return layer.by ? `by ${layer.by}` : "";
 }
 
