@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from monitor.app import build_pipeline
 from monitor.commands import ROWS_A_MESSAGE, drain, row_of, wall_ms, who
 from monitor.config import Config
@@ -18,6 +20,8 @@ from monitor.pipeline import Pipeline
 from monitor.source import Collector, Page, Ports
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import Bookmark, SqliteStore
+
+log = structlog.get_logger("backfill")
 
 TRIES = 4
 FIRST_WAIT_SECONDS = 2.0
@@ -128,7 +132,9 @@ class Backfill:
             except SourceError as error:
                 if error.permanent or not tries_left:
                     raise
-                await self.ports.clock.sleep(max(wait_seconds, error.retry_after_seconds or 0.0) * self.ports.rng.uniform(1.0, 1.2))
+                pause_seconds = max(wait_seconds, error.retry_after_seconds or 0.0) * self.ports.rng.uniform(1.0, 1.2)
+                log.warning("trying again", stream=str(stream), reason=str(error), seconds=round(pause_seconds), tries_left=tries_left)
+                await self.ports.clock.sleep(pause_seconds)
                 wait_seconds *= 4
         raise AssertionError("the last try returns or raises")
 

@@ -61,9 +61,9 @@ def test(context: typer.Context) -> None:
     from monitor.commands import signal
 
     config = load_config(options_of(context))
-    typer.echo(f"test alert: {signal(config, 'test', 'all')}")
     if not config.alerts.channels:
-        typer.echo("this configuration has no channel: name one under alerts.channels", err=True)
+        raise MonitorError("this configuration has no channel to test: name one under alerts.channels")
+    typer.echo(f"test alert: {signal(config, 'test', 'all')}; `alerts` shows whether it arrived")
 
 
 def resend(context: typer.Context, alert_id: AlertId) -> None:

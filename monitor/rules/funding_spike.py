@@ -15,6 +15,8 @@ LEVEL = "funding"
 DEVIATION = "off its median"
 UNIT = "fraction a year"
 
+MOST_A_YEAR = 10.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class FundingSpike(Rule):
@@ -37,8 +39,8 @@ class FundingSpike(Rule):
     exit_deviation: Fraction = 0.10
 
     def __post_init__(self) -> None:
-        if not 0 < self.exit < self.threshold:
-            raise ValueError("exit must lie between 0 and threshold: write threshold: 50% and exit: 25%, say")
+        if not 0 < self.exit < self.threshold <= MOST_A_YEAR:
+            raise ValueError("exit must lie between 0 and threshold, and threshold below 1000%: write threshold: 50% and exit: 25%, say")
         if not 0 < self.exit_deviation < self.deviation:
             raise ValueError("exit_deviation must lie between 0 and deviation: write deviation: 20% and exit_deviation: 10%, say")
         if self.deviation_sigmas <= 0:

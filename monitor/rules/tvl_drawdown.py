@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.core.rule import Class, Group, Input, Rule, Scope
-from monitor.core.units import HOUR, Duration, Fraction
+from monitor.core.units import HOUR, MINUTE, Duration, Fraction
 from monitor.core.verdict import Unknown, Verdict, at_most, of_one
 from monitor.core.view import View, Window, must_be_covered
 
@@ -39,6 +39,9 @@ class TvlDrawdown(Rule):
     def __post_init__(self) -> None:
         if not 0 < self.exit < self.threshold < 1:
             raise ValueError("exit must lie between 0 and threshold, and threshold below 100%: write threshold: 8% and exit: 4%, say")
+
+        if self.window < 10 * MINUTE or self.exit_for < 0:
+            raise ValueError("window must be ten minutes or more, and exit_for not negative: write window: 48h, say")
 
     def inputs(self, subject: str) -> tuple[Input, ...]:
         return (Input("tvl.usd", subject),)

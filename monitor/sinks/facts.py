@@ -41,7 +41,6 @@ class AlertFact:
     severity: str
     summary: str
     delivery: str
-    attempts: int = 0
     channel: str = ""
 
 

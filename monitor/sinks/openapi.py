@@ -113,7 +113,6 @@ Alert
   severity: info|warning|critical
   summary: text
   delivery: pending|delivered|failing|silenced|none
-  attempts: integer
   channel?: text
 Deliveries
   channel: text

@@ -68,7 +68,7 @@ def sight_view(engine: "Engine", sources: list[dict[str, Any]], triggers: list[d
         state, sentence = "clear", _clear(len(own))
     else:
         state = "blind" if triggers and len(blind) == _judged(triggers) else "partly"
-        sentence = _impaired([one["id"] for one in own if not one["up"]], blind)
+        sentence = _impaired([one["id"] for one in own if not one["up"]], blind, how="blind" if state == "blind" else "partly blind")
     return {"state": state, "sentence": sentence, "sources_up": len(up), "sources": len(own), "blind": blind}
 
 
@@ -81,11 +81,11 @@ def _clear(count: int) -> str:
     return f"It sees clearly: {heard}every trigger can be judged."
 
 
-def _impaired(silent: list[str], blind: list[str]) -> str:
+def _impaired(silent: list[str], blind: list[str], how: str) -> str:
     parts = []
     if silent:
-        named = ", ".join(silent) if len(silent) < 4 else f"{len(silent)} sources"
+        named = ", ".join(silent) if len(silent) < 4 else counted(len(silent), "source")
         parts.append(f"{named} {'is' if len(silent) == 1 else 'are'} silent")
     if blind:
         parts.append(f"{counted(len(blind), 'trigger')} cannot be judged")
-    return f"It is partly blind: {', '.join(parts)}."
+    return f"It is {how}: {', '.join(parts)}."

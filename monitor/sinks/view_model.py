@@ -127,6 +127,8 @@ def health_view(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
 
 def headline(model: Mapping[str, Any]) -> str:
     """The whole state in one sentence: what fired, what is proposed, and whether the monitor can see."""
+    if not model["triggers"]:
+        return "Nothing has been judged here: no daemon has run on this store. Ask explain or replay what its history says."
     fired = [t for t in model["triggers"] if t["verdict"] == Truth.FIRED]
     proposed = [one for one in model["layers"] if one["state"] == "proposed"]
     running = [one for one in model["layers"] if one["state"] in {"approved", "active", "closing"}]
@@ -143,6 +145,6 @@ def headline(model: Mapping[str, Any]) -> str:
 
 def _alert(one: AlertFact) -> dict[str, Any]:
     return present(
-        id=one.id, at=one.at, type=one.type, severity=one.severity, summary=one.summary, delivery=one.delivery, attempts=one.attempts,
+        id=one.id, at=one.at, type=one.type, severity=one.severity, summary=one.summary, delivery=one.delivery,
         channel=one.channel,
     )  # fmt: skip

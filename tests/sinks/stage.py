@@ -122,8 +122,8 @@ class Stage:
             "outbox_oldest_seconds": 2.5,
             "deliveries": {("ops", "delivered"): 7, ("ops", "failed"): 1},
             "alerts": (
-                AlertFact("msg_2", self.engine.now - HOUR, "layer.proposed", "warning", "Proposed a short perp", "pending", 1, "ops"),
-                AlertFact("msg_1", self.engine.now - 2 * HOUR, "trigger.fired", "warning", "tvl-drawdown fired", "delivered", 1, "ops"),
+                AlertFact("msg_2", self.engine.now - HOUR, "layer.proposed", "warning", "Proposed a short perp", "pending", "ops"),
+                AlertFact("msg_1", self.engine.now - 2 * HOUR, "trigger.fired", "warning", "tvl-drawdown fired", "delivered", "ops"),
             ),
             "alerts_by_type": dict(self.decisions.alerts_by_type),
             "decisions": self.decisions.recent(),
