@@ -58,7 +58,8 @@ class Engine(Mind):
     def absorb(self, event: Event) -> set[Instance]:
         """Take an event in without thinking; a restart does only this. Returns the instances whose inputs it changed."""
         self.now = max(self.now, event.now)
-        self.state.hear(event)
+        # A wall clock that was set back must not make every source look as silent as the step was long.
+        self.state.hear(event if event.now == self.now else replace(event, now=self.now))
         if isinstance(event, Configured):
             self._configure(event.settings)
             return set(self.rules)

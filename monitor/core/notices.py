@@ -80,6 +80,6 @@ def _blind_rules(mind: Mind) -> None:
 def _heartbeat(mind: Mind) -> None:
     period, last = mind.settings.heartbeat_ms, mind.state.heartbeat_at
     if period and (last is None or mind.now >= last + period):
-        blind = sorted(f"{rule}/{subject}" for rule, subject in mind.state.unknown_since)
+        blind = sorted(f"{rule}/{subject}" for rule, subject in mind.state.unknown_since.keys() & mind.rules.keys())
         summary = "Alive and deciding" + (f"; blind: {', '.join(blind)}" if blind else "")
         mind.alert("heartbeat", (mind.now,), "info", summary, {"blind": blind})
