@@ -72,6 +72,11 @@ class Engine(Mind):
                     dirty.update(self._readers.get((observation.metric, observation.subject), ()))
         return dirty
 
+    def look_again(self) -> None:
+        """Every verdict as of now, for who restored a store to look at it: recorded are the numbers of its last change. Nothing is emitted."""
+        for instance, rule in self.rules.items():
+            self.state.verdicts[instance] = self._verdict(rule, instance, self.view())
+
     def due_at(self) -> int | None:
         """The earliest instant at which the passing of time alone could change something; None when nothing is waiting."""
         waiting = [*self.dues.values(), *layers.dues(self), *notices.dues(self)]
