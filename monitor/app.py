@@ -14,6 +14,7 @@ from monitor.config import Config, decision_settings
 from monitor.core.codec import digest, plain
 from monitor.core.delivery import Delivery
 from monitor.core.effects import Alerted
+from monitor.core.egress import EgressPolicy
 from monitor.core.engine import Engine
 from monitor.core.events import Configured, Signal
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
@@ -106,7 +107,7 @@ async def serve(
 
     `early` is what has answered on the port so far.
     """
-    from monitor.net import EgressPolicy, HttpNet
+    from monitor.net import HttpNet
     from monitor.shell import Shell
     from monitor.sinks.http import Face
     from monitor.sinks.metrics import Exposition
@@ -139,7 +140,7 @@ async def serve(
         shell.deliveries = lambda: sender.deliveries
         pipeline.shows += [shell.show, sender.show, lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
-        daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports))
+        daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports, net.obey))
         await _decide(daemon, sender, receivers, _settings_of(config, play))
 
 
@@ -175,7 +176,14 @@ def channels(config: Config, net: "Net", clock: Clock) -> "dict[str, Channel]":
     return {name: WebhookChannel(name, one.url, one.secret, one.previous_secret, net, clock) for name, one in named}
 
 
-def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Daemon, sender: "Sender", ports: "Ports") -> Feed | None:
+def _reload(
+    reread: Callable[[], Config] | None,
+    pipeline: Pipeline,
+    daemon: Daemon,
+    sender: "Sender",
+    ports: "Ports",
+    dial_by: "Callable[[EgressPolicy], object]",
+) -> Feed | None:
     """Atomic: a configuration with a mistake changes nothing, and says so by log and alert."""
     if reread is None:
         return None
@@ -188,6 +196,7 @@ def _reload(reread: Callable[[], Config] | None, pipeline: Pipeline, daemon: Dae
         pipeline.process(Signal(now, identity, "SIGHUP", "reload-failed", "configuration", "; ".join(error.problems)[:1000]))
         return None
     pipeline.subscriptions = tuple(subscriptions(config))
+    dial_by(EgressPolicy(allowed_hosts=private_hosts(config)))
     sender.replace(channels(config, ports.net, ports.clock))
     pipeline.process(configured_event(engine_settings(config), now))
     log.info("the configuration was reloaded", rule_set=pipeline.engine.settings.rule_set)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from monitor.app import build_pipeline
-from monitor.commands import ROWS_A_MESSAGE, drain, row_of, wall_ms, who
+from monitor.commands import ROWS_A_MESSAGE, drain, resumed, row_of, wall_ms, who
 from monitor.config import Config
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
@@ -163,7 +162,7 @@ def keeper(config: Config, now_ms: Callable[[], int] = wall_ms) -> Iterator[tupl
         if beside:
             yield store, through_inbox(store, now_ms), beside
         else:
-            pipeline = build_pipeline(store, config, now_ms)
+            pipeline = resumed(store, config, now_ms)
             drain(pipeline)
             yield store, through_pipeline(pipeline, now_ms), beside
     finally:

@@ -6,12 +6,16 @@ pipeline, and says so.
 
 import getpass
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from monitor.app import build_pipeline
 from monitor.config import Config
+from monitor.core.effects import Alerted, Effect
+from monitor.core.events import Configured, Signal
 from monitor.core.observation import Reading
+from monitor.errors import MonitorError
 from monitor.pipeline import Pipeline
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
@@ -37,7 +41,7 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
         _leave(config, [("observations", {"rows": [row_of(r) for r in part]}) for part in parts])
         return "handed to the running daemon"
     try:
-        pipeline = build_pipeline(store, config, wall_ms)
+        pipeline = resumed(store, config, wall_ms)
         drain(pipeline)
         stored = sum(pipeline.receive(part, source="import", now=wall_ms(), records=True).stored for part in parts)
     finally:
@@ -46,7 +50,7 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
 
 
 def signal(config: Config, action: str, target: str, note: str = "", until: int | None = None) -> str:
-    """Say one word; returns what became of it, for the operator."""
+    """Say one word; returns what became of it, for the operator. Raises MonitorError when it was said and could not be carried out."""
     body = {"action": action, "target": target, "note": note, **({} if until is None else {"until": until})}
     try:
         store = SqliteStore(config.store.path, role=action)
@@ -54,11 +58,30 @@ def signal(config: Config, action: str, target: str, note: str = "", until: int 
         _leave(config, [("signal", body)])
         return "handed to the running daemon"
     try:
-        store.inbox.put(wall_ms(), who(), "signal", body)
-        drain(build_pipeline(store, config, wall_ms))
+        pipeline = resumed(store, config, wall_ms)
+        word = store.inbox.put(wall_ms(), who(), "signal", body)
+        answers: list[Effect] = []
+        pipeline.shows.append(lambda event, effects: answers.extend(effects if isinstance(event, Signal) and event.id == word else ()))
+        drain(pipeline)
     finally:
         store.close()
+    for answer in answers:
+        if isinstance(answer, Alerted) and answer.type == "layer.refused":
+            raise MonitorError(answer.summary)
     return "done (no daemon is running: alerts wait in the outbox for the next one)"
+
+
+def resumed(store: SqliteStore, config: Config, now_ms: Callable[[], int]) -> Pipeline:
+    """The engine as the store left it, woken as the daemon's start wakes it: with the settings last in force, as an event of its own.
+
+    A quote that has run out meanwhile runs out before anyone speaks of it, and an audit sees from the journal that what had been due was
+    let go here. A store that no daemon ever used has no settings, and nothing is judged.
+    """
+    pipeline = build_pipeline(store, config, now_ms)
+    last = store.last_settings()
+    if isinstance(last, Configured):
+        pipeline.process(replace(last, now=now_ms()))
+    return pipeline
 
 
 def drain(pipeline: Pipeline) -> int:

@@ -37,6 +37,7 @@ class Daemon:
         self._lags = deque([0.0], maxlen=round(LAG_MEMORY_SECONDS / LAG_SECONDS))
         self._stop = asyncio.Event()
         self._switched = asyncio.Event()
+        self._asked_to_reload = asyncio.Event()
         self._reload: Callable[[], Feed | None] = lambda: None
 
     def on_reload(self, reload: Callable[[], Feed | None]) -> None:
@@ -54,11 +55,8 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Go on with the feed that the reload gives, at once: an old feed may have nothing to say for an hour."""
-        feed = self._reload()
-        if feed is not None:
-            self.feed = feed
-            self._switched.set()
+        """Ask for a reload. It is done in a task of `run`: what goes wrong in it must end the daemon, and a signal handler would swallow it."""
+        self._asked_to_reload.set()
 
     @property
     def loop_lag_seconds(self) -> float:
@@ -78,6 +76,7 @@ class Daemon:
             asyncio.create_task(self._read(), name="reader"),
             asyncio.create_task(self._inbox(), name="inbox"),
             asyncio.create_task(self._measure_lag(), name="lag"),
+            asyncio.create_task(self._reload_when_asked(), name="reloads"),
             asyncio.create_task(self._stop.wait(), name="stop"),
         ]
         jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(job()) for job in beside]
@@ -137,6 +136,16 @@ class Daemon:
                 self.pipeline.take(message, self.feed.now_ms())
                 await asyncio.sleep(0)
             await self.clock.sleep(INBOX_SECONDS)
+
+    async def _reload_when_asked(self) -> None:
+        """Go on with the feed that the reload gives, at once: an old feed may have nothing to say for an hour."""
+        while True:
+            await self._asked_to_reload.wait()
+            self._asked_to_reload.clear()
+            feed = self._reload()
+            if feed is not None:
+                self.feed = feed
+                self._switched.set()
 
     async def _measure_lag(self) -> None:
         while True:

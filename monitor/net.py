@@ -113,10 +113,18 @@ class HttpNet:
     ) -> None:
         self._now_seconds = now_seconds
         self._library_max_bytes = library_max_bytes
-        self._connector = _connector(policy or EgressPolicy(), requests_per_host)
+        self._policy = policy or EgressPolicy()
+        self._connector = _connector(self._permits, requests_per_host)
         # Each of our own requests carries its deadline; the session's is for libraries that forget theirs.
         self._session = self._new_session(aiohttp.ClientResponse, (_note_host,), None)
         self._sessions = [self._session]
+
+    def obey(self, policy: EgressPolicy) -> None:
+        """Dial by this policy from now on; connections that stand are kept."""
+        self._policy = policy
+
+    def _permits(self, host: str, address: str) -> bool:
+        return self._policy.permits(host, address)
 
     async def __aenter__(self) -> "HttpNet":
         return self
@@ -225,11 +233,11 @@ class _EgressRefused(OSError):
     """An `OSError`, so that the connector goes on to the next address of the name."""
 
 
-def _connector(policy: EgressPolicy, requests_per_host: int) -> aiohttp.TCPConnector:
+def _connector(permits: Callable[[str, str], bool], requests_per_host: int) -> aiohttp.TCPConnector:
     def open_socket(target: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, sockaddr = target
         host = _HOST_DIALLED.get()
-        if not policy.permits(host, sockaddr[0]):
+        if not permits(host, sockaddr[0]):
             raise _EgressRefused(f"{host} leads to an address that the egress policy refuses")
         return socket.socket(family, kind, protocol)
 

@@ -17,6 +17,7 @@ from monitor.core.events import Batch, Configured, Event, Failed, Signal, Tick
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR, MINUTE
 from monitor.daemon import Daemon
+from monitor.errors import StoreError
 from monitor.feeds import Arrival
 from monitor.pipeline import Pipeline
 from monitor.source import Harvest
@@ -224,6 +225,24 @@ def test_a_reload_that_gives_no_feed_keeps_the_present_one():
         return daemon
 
     assert journal(run_virtual(main, START)) == [Tick(START), Tick(START + 1), Tick(START + 2)]
+
+
+def test_a_reload_that_cannot_be_written_down_ends_the_daemon():
+    """The engine has thought what the store does not hold: to go on would be to decide on something that a restart does not know."""
+
+    def fail_to_write() -> None:
+        raise StoreError("the disk is gone")
+
+    async def main(clock: VirtualClock) -> None:
+        daemon = daemon_of(ListFeed([]), clock)
+        daemon.on_reload(fail_to_write)
+        loop = asyncio.get_running_loop()
+        loop.call_later(10.0, daemon.reload)
+        loop.call_later(60.0, daemon.stop)
+        await daemon.run()
+
+    with pytest.raises(StoreError, match="the disk is gone"):
+        run_virtual(main, START)
 
 
 # --- the operator's word -----------------------------------------------------------------------------------------------------

@@ -71,7 +71,9 @@ def view_of(config: "Config") -> dict[str, Any]:
 
     store = open_store(config)
     try:
-        shell = Shell(build_pipeline(store, config, wall_ms), SystemClock())
+        pipeline = build_pipeline(store, config, wall_ms)
+        pipeline.engine.look_again()
+        shell = Shell(pipeline, SystemClock())
         shell.recall()
         return shell.model()
     finally:

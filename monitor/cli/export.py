@@ -1,5 +1,6 @@
 """`export`: observations, decisions and layers out of the store."""
 
+import json
 import sys
 from typing import Annotated
 
@@ -34,8 +35,9 @@ def export(
     if query in ("decisions", "layers"):
         some = False
         for seq, body in store.recorded_lines(("ledger",) if query == "layers" else None) or ():
-            some = True
-            typer.echo(f'{{"seq":{seq},"effect":{body}}}')
+            if first <= json.loads(body)["at"] <= last:
+                some = True
+                typer.echo(f'{{"seq":{seq},"effect":{body}}}')
     else:
         some = write_csv(store.select(query, first, last), sys.stdout) > 0
     store.close()

@@ -58,7 +58,8 @@ class Engine(Mind):
     def absorb(self, event: Event) -> set[Instance]:
         """Take an event in without thinking; a restart does only this. Returns the instances whose inputs it changed."""
         self.now = max(self.now, event.now)
-        self.state.hear(event)
+        # A wall clock that was set back must not make every source look as silent as the step was long.
+        self.state.hear(event if event.now == self.now else replace(event, now=self.now))
         if isinstance(event, Configured):
             self._configure(event.settings)
             return set(self.rules)
@@ -70,6 +71,11 @@ class Engine(Mind):
                 if self.market.put(observation):
                     dirty.update(self._readers.get((observation.metric, observation.subject), ()))
         return dirty
+
+    def look_again(self) -> None:
+        """Every verdict as of now, for who restored a store to look at it: recorded are the numbers of its last change. Nothing is emitted."""
+        for instance, rule in self.rules.items():
+            self.state.verdicts[instance] = self._verdict(rule, instance, self.view())
 
     def due_at(self) -> int | None:
         """The earliest instant at which the passing of time alone could change something; None when nothing is waiting."""

@@ -28,8 +28,9 @@ def dues(mind: Mind) -> Iterator[int]:
             yield known.heard_at + _silence_ms(source.cadence_ms) + 1
         elif known is not None and _is_back(mind, known, source.cadence_ms):
             yield mind.now
-    for instance, since in mind.state.unknown_since.items():
-        if instance not in mind.state.stale_alerted and instance in mind.rules:
+    for instance in mind.state.unknown_since.keys() & mind.rules.keys():
+        since = mind.state.blind_since(instance)
+        if since is not None and instance not in mind.state.stale_alerted:
             yield since + mind.settings.unknown_pending_ms
     if not mind.state.stale_alerted.isdisjoint(mind.rules.keys() - mind.state.unknown_since.keys()):
         yield mind.now
@@ -65,7 +66,7 @@ def _sources(mind: Mind) -> None:
 def _blind_rules(mind: Mind) -> None:
     state = mind.state
     for instance in sorted(mind.rules):
-        since = state.unknown_since.get(instance)
+        since = state.blind_since(instance)
         told = instance in state.stale_alerted
         data = {"rule": instance.rule, "subject": instance.subject}
         if since is not None and not told and mind.now - since >= mind.settings.unknown_pending_ms:
@@ -80,6 +81,6 @@ def _blind_rules(mind: Mind) -> None:
 def _heartbeat(mind: Mind) -> None:
     period, last = mind.settings.heartbeat_ms, mind.state.heartbeat_at
     if period and (last is None or mind.now >= last + period):
-        blind = sorted(f"{rule}/{subject}" for rule, subject in mind.state.unknown_since)
+        blind = sorted(f"{rule}/{subject}" for rule, subject in mind.state.unknown_since.keys() & mind.rules.keys())
         summary = "Alive and deciding" + (f"; blind: {', '.join(blind)}" if blind else "")
         mind.alert("heartbeat", (mind.now,), "info", summary, {"blind": blind})

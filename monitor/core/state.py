@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from monitor.core.effects import Alerted, Effect, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced, SourceMoved
-from monitor.core.events import Batch, Event, Failed
+from monitor.core.events import Batch, Configured, Event, Failed
 from monitor.core.ledger import Ledger
 from monitor.core.verdict import State as Truth
 from monitor.core.verdict import Verdict
@@ -57,10 +57,18 @@ class State:
     signals: set[str] = field(default_factory=set)
     alerts: int = 0
     heartbeat_at: int | None = None
+    configured_at: int = 0
+
+    def blind_since(self, instance: Instance) -> int | None:
+        """Since when a rule has been blind while there was a daemon to see: what was blind before a stop gets its time anew after the start."""
+        since = self.unknown_since.get(instance)
+        return None if since is None else max(since, self.configured_at)
 
     def hear(self, event: Event) -> None:
-        """Take the health of a source from an event."""
-        if isinstance(event, Batch):
+        """Take the health of a source, or a new beginning, from an event."""
+        if isinstance(event, Configured):
+            self.configured_at = event.now
+        elif isinstance(event, Batch):
             known = self.sources.setdefault(event.source, SourceState(event.now))
             known.heard_at, known.failing_since, known.reason = event.now, None, ""
             known.rejected += event.rejected

@@ -72,16 +72,18 @@ def _apply(engine: Engine, event: Event) -> Step:
 
 
 def _as_of_history(settings: Settings, pairs: set[tuple[str, str]]) -> Settings:
-    """The same settings, fed by history alone: it is never late, and it never beats. What a source was set up to bring is configured still."""
-    promised = {(metric, subject) for source in settings.sources.values() for metric, subject in source.provides}
-    source = SourceSettings(cadence_ms=NEVER_SILENT_MS, provides=tuple(sorted(pairs | promised)))
+    """The same settings, fed by history alone: it is never late, and it never beats.
+
+    The sources stay, for what they were set up to bring and how often; never heard by their own names, they are never silent.
+    """
+    history = SourceSettings(cadence_ms=NEVER_SILENT_MS, provides=tuple(sorted(pairs)))
     return Settings(
         book=settings.book,
         positions=settings.positions,
         tvl_subjects=settings.tvl_subjects,
         rules=settings.rules,
         gates=settings.gates,
-        sources={"history": source},
+        sources={**settings.sources, "history": history},
         unknown_pending_ms=settings.unknown_pending_ms,
         heartbeat_ms=0,
     )

@@ -78,9 +78,13 @@ class Sender:
         while not self._stopping.is_set():
             self._halt.clear()
             self._report_lost_channels()
-            async with asyncio.TaskGroup() as group:
-                self._workers = [group.create_task(self._serve(name), name=f"channel {name}") for name in self._channels]
-                await self._halt.wait()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    self._workers = [group.create_task(self._serve(name), name=f"channel {name}") for name in self._channels]
+                    await self._halt.wait()
+            except ExceptionGroup as group_of_errors:
+                # By its own name: a full disk is answered differently from a bug.
+                raise group_of_errors.exceptions[0] from group_of_errors
 
     def replace(self, channels: Mapping[str, Channel]) -> None:
         """Go on with these channels once the deliveries in flight have ended."""

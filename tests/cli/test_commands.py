@@ -8,8 +8,13 @@ import pytest
 from typer.main import get_command
 
 from monitor.cli import app
+from monitor.core.units import DAY, HOUR, iso
+from monitor.store.sqlite import SqliteStore
+from tests.builders import START
 from tests.cli.csv_files import csv_of, fallen_store, print_rows, tvl_rows
 from tests.cli.speak import Said, speak
+from tests.pipelines import pipeline_on
+from tests.worlds import hours, opening
 
 
 def paths_of(command: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -203,3 +208,21 @@ def test_a_replay_ends_in_a_summary_and_begins_where_it_is_told(store: Path) -> 
 def test_a_store_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     said = speak("replay", store=tmp_path / "none.db")
     assert said.code == 1 and "there is no store at" in said.err
+
+
+def test_decisions_and_layers_of_a_range_are_those_decided_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "decided.db"
+    held = SqliteStore(str(path), role="test")
+    pipeline = pipeline_on(held)
+    for event in [*opening(), *hours([4.4e10, 4.4e10])]:
+        pipeline.process(event)
+    held.close()
+
+    def exported(*words: str) -> list[int]:
+        return [json.loads(line)["effect"]["at"] for line in speak("export", *words, store=path).out.splitlines()]
+
+    proposed_at = START + HOUR
+    assert {START, proposed_at} <= set(exported("decisions"))
+    assert set(exported("decisions", "--from", iso(proposed_at), "--to", iso(proposed_at))) == {proposed_at}
+    assert exported("layers", "--to", iso(proposed_at)) == [proposed_at]
+    assert speak("export", "layers", "--from", iso(proposed_at + DAY), store=path).code == 2

@@ -1,12 +1,12 @@
 """Notices: silent sources, blind rules, the heartbeat; and the real rules and gates together."""
 
 from monitor.core.effects import Alerted, SourceMoved
-from monitor.core.events import Failed, Tick
+from monitor.core.events import Batch, Configured, Failed, Tick
 from monitor.core.proposal import NOT_BUILT
 from monitor.core.rule import Gate
 from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.registry import plugins
-from tests.builders import START, play
+from tests.builders import START, play, settings_of
 from tests.core.levels import BLIND, CALM, ON, SOURCE, engine, kinds, level, run
 
 
@@ -67,3 +67,18 @@ def test_the_heartbeat_comes_at_its_period_and_names_the_blind():
 def test_no_gate_is_both_built_and_not_built():
     assert not set(NOT_BUILT) & set(plugins("monitor.gates", Gate))
     assert {"data-quality", "macro-blackout", "session-cap", "cooldown"} <= set(plugins("monitor.gates", Gate))
+
+
+def test_the_heartbeat_does_not_call_a_rule_blind_that_was_switched_off():
+    subject = engine(book={"assets": ("ETH",)}, heartbeat_ms=HOUR, unknown_pending_ms=DAY)
+    run(subject, BLIND)
+    off = settings_of(rules=[], heartbeat_ms=HOUR, book={"assets": ("ETH",)})
+    told = [e for e in play(subject, [Configured(START + 1, off), Tick(START + HOUR)]) if isinstance(e, Alerted)]
+    assert [(e.type, e.summary, e.data["blind"]) for e in told] == [("heartbeat", "Alive and deciding", [])]
+
+
+def test_a_clock_set_back_an_hour_makes_no_source_silent_that_is_heard_F_101():
+    subject = engine(rules=(), **SOURCE)
+    play(subject, [level(ON, START + HOUR)])
+    back = [event for n in range(1, 90) for event in (Batch(START + n * MINUTE, "s1", ()), Tick(START + n * MINUTE + 1))]
+    assert kinds(play(subject, back)) == []

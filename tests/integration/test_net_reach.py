@@ -69,6 +69,16 @@ async def test_a_listed_name_may_lead_inside_F_137(monkeypatch: pytest.MonkeyPat
         assert await net.get_json(f"http://node.lan:{server.port}") == 1
 
 
+async def test_a_name_listed_after_the_start_may_lead_inside_from_then_on_F_137(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload brings a node or a receiver of the user's own: it must not need a restart to be reached."""
+    resolve_inside(monkeypatch)
+    async with HttpNet() as net, Hostile(plain(b"1")) as server:
+        with pytest.raises(SourceError):
+            await net.get_json(f"http://node.lan:{server.port}")
+        net.obey(EgressPolicy(allowed_hosts=frozenset({"node.lan"})))
+        assert await net.get_json(f"http://node.lan:{server.port}") == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "2130706433"])
 async def test_no_way_of_writing_the_loopback_opens_it_where_it_is_forbidden_F_138(host: str) -> None:
     async with HttpNet(EgressPolicy(allow_private=False)) as net, Hostile(plain(b"1")) as server:

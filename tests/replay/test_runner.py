@@ -14,13 +14,14 @@ from monitor.core.events import Batch, Configured, Tick
 from monitor.core.observation import Observation
 from monitor.core.rule import Class, Group, Input, Rule, Scope
 from monitor.core.settings import read_settings
+from monitor.core.state import Instance
 from monitor.core.units import DAY, HOUR, MINUTE, parse_time
 from monitor.core.verdict import State, Verdict
 from monitor.core.view import View
 from monitor.replay.runner import Step, by_knowledge
 from monitor.store.records import write_effect
 from tests import worlds
-from tests.builders import START, RealPlugins, funding, seen, series
+from tests.builders import START, RealPlugins, engine_of, funding, seen, series, settings_of
 from tests.worlds import TVL, history, hour, prints
 
 
@@ -258,3 +259,17 @@ def test_facts_of_one_instant_are_thought_together():
         if isinstance(event, Batch) and event.now == START:
             assert {o.metric for o in event.observations} == {"tvl.usd", "price.usd"}
     assert len({event.now for event, _ in steps if isinstance(event, Batch)}) == sum(isinstance(event, Batch) for event, _ in steps)
+
+
+def test_a_young_series_of_a_source_of_ours_is_as_fresh_in_a_replay_as_it_was_live():
+    """Under 3 values its cadence is the polling cadence of its source, whose name must not get lost: else explain says UNKNOWN of what fired."""
+    venues = ("binance", "bybit", "okx")
+    chosen = settings_of(rules=["funding-spike"], sources={venue: {"cadence_ms": 5 * MINUTE} for venue in venues})
+    paid = [o for venue in venues for o in funding([2.0], venue=venue)]
+    live, again = engine_of(chosen), Engine(RealPlugins())
+    for venue in venues:
+        live.apply(Batch(START, venue, tuple(o for o in paid if o.source == venue)))
+    for _ in by_knowledge(again, read_settings(chosen), paid, START):
+        pass
+    spike = Instance("funding-spike", "BTC")
+    assert live.state.verdicts[spike].state == again.state.verdicts[spike].state == State.FIRED

@@ -11,7 +11,7 @@ from monitor.core.delivery import DELIVERED, FAILED, WAITING, Attempt, Failing
 from monitor.errors import StoreError
 from monitor.sinks.sender import GIVEN_UP_AFTER_TRIES, Sender
 from monitor.sinks.webhook import Answer
-from monitor.store.sqlite import SqliteStore
+from monitor.store.sqlite import SqliteStore, StoreFull
 from tests.fakes import HANG, FakeNet
 from tests.sinks.channels import OK, START_MS, URL, Desk, Scripted, desk, queued, row, status, webhook
 from tests.virtual_time import VirtualClock, run_virtual
@@ -304,5 +304,19 @@ def test_an_alert_that_is_resent_begins_anew():
         assert len({body for _, _, body in phone.sent}) == 1
         await one.sender.stop(1)
         await running
+
+    play(scene)
+
+
+def test_a_full_disk_is_raised_by_its_own_name_not_in_a_group():
+    """The daemon answers it with one alert from memory, and the command with one line."""
+
+    async def scene(clock: VirtualClock) -> None:
+        def full(failing: Failing) -> None:
+            raise StoreFull("the disk is full")
+
+        sender = Sender(queued(row("a")).outbox, {"phone": Scripted(clock, ["refused"])}, clock, random.Random(1), full)
+        with pytest.raises(StoreFull, match="the disk is full"):
+            await sender.run()
 
     play(scene)

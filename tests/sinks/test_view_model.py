@@ -43,7 +43,12 @@ def test_before_anything_was_heard_the_headline_does_not_reassure():
     stage.apply(Configured(START, settings()))
     model = shown(stage)
     assert model["sight"]["state"] == "starting"
-    assert model["headline"].startswith("Nothing has been judged here")
+    assert model["headline"] == "Nothing has fired. No source has been heard yet."
+
+
+def test_a_store_on_which_no_daemon_ran_does_not_reassure_either():
+    model = shown(Stage())
+    assert model["headline"].startswith("Nothing has been judged here: no daemon has run on this store.")
 
 
 def test_triggers_stand_in_the_order_fired_blind_nearest_not_set_up(staged):
