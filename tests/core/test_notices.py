@@ -51,6 +51,15 @@ def test_a_rule_that_stays_blind_is_told_after_its_pending_time_and_told_again_w
     assert play(subject, [Tick(START + HOUR + 1)]) == []
 
 
+def test_after_a_start_a_rule_that_was_blind_before_gets_its_pending_time_anew():
+    subject = engine(book={"assets": ("ETH",)})
+    run(subject, BLIND)
+    start = START + DAY
+    play(subject, [Configured(start, settings_of(rules=("level",), book={"assets": ("ETH",)})), Tick(start + 1)])
+    assert "data.stale" not in kinds(play(subject, [Tick(start + 10 * MINUTE - 1)]))
+    assert "data.stale" in kinds(play(subject, [Tick(start + 10 * MINUTE)]))
+
+
 def test_the_heartbeat_comes_at_its_period_and_names_the_blind():
     subject = engine(book={"assets": ("ETH",)}, heartbeat_ms=HOUR, unknown_pending_ms=DAY)
     run(subject, BLIND)
