@@ -9,6 +9,8 @@ from typer.main import get_command
 
 from monitor.cli import app
 from monitor.core.units import DAY, HOUR, iso
+from monitor.registry import plugins
+from monitor.source import Collector
 from monitor.store.sqlite import SqliteStore
 from tests.builders import START
 from tests.cli.csv_files import csv_of, fallen_store, print_rows, tvl_rows
@@ -82,7 +84,7 @@ def test_explain_exits_0_for_every_verdict_of_a_rule_that_is_set_up(store: Path,
 
 def test_explain_exits_0_for_what_was_never_set_up(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("sources:\n" + "".join(f"  {name}: {{enabled: false}}\n" for name in ("binance", "bybit", "hyperliquid", "dydx")))
+    file.write_text("sources:\n" + "".join(f"  {name}: {{enabled: false}}\n" for name in plugins("monitor.collectors", Collector)))
     said = speak("explain", "funding-spike", "--json", store=store, config=file)
     assert (said.code, told(said)["verdict"]) == (0, "NOT_CONFIGURED")
 
