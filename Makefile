@@ -14,7 +14,7 @@ UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration and not
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill campaign-properties campaign-guards check bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-guards check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,9 +34,6 @@ integration: $(VENV)/.test ## the tests that drive real programs over loopback
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
-
-campaign-properties: $(VENV)/.test ## the property tests with two thousand examples each, other ones every time
-	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 -m 'not integration' -o faulthandler_timeout=1800
 
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))

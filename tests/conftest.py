@@ -12,7 +12,7 @@ LOOPBACK = ["127.0.0.1", "::1"]
 
 # The same tree gives the same result: a red build can be run again by anyone.
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=40)
-# `make campaign-properties`: as many as one has the patience for, and other ones each time.
+# HYPOTHESIS_PROFILE=campaign: as many as one has the patience for, and other ones each time.
 settings.register_profile("campaign", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
