@@ -194,6 +194,7 @@ def test_a_quiet_leg_without_a_value_leans_nowhere():
     [
         ({"exit": "50%"}, "exit must lie between"),
         ({"exit": "0%"}, "exit must lie between"),
+        ({"threshold": "50"}, "threshold below 1000%"),
         ({"exit_deviation": "20%"}, "exit_deviation must lie"),
         ({"deviation_sigmas": "0"}, "deviation_sigmas must be above"),
     ],

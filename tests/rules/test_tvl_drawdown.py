@@ -132,7 +132,16 @@ def test_it_is_over_when_it_has_been_above_the_exit_for_a_whole_day(calm_hours: 
     assert TvlDrawdown().over(view_of(*rows), X, START - 30 * HOUR) is over
 
 
-@pytest.mark.parametrize("settings", [{"exit": "8%"}, {"exit": "0%"}, {"threshold": "100%"}])
-def test_settings_that_contradict_each_other_are_refused(settings: dict[str, str]):
-    with pytest.raises(ValidationError, match="exit must lie between"):
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"exit": "8%"}, "exit must lie between"),
+        ({"exit": "0%"}, "exit must lie between"),
+        ({"threshold": "100%"}, "exit must lie between"),
+        ({"window": "9min"}, "window must be ten minutes or more"),
+        ({"exit_for": "-1h"}, "exit_for not negative"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_with_a_cure(settings: dict[str, str], named: str):
+    with pytest.raises(ValidationError, match=named):
         build(TvlDrawdown, settings)
