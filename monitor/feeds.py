@@ -86,7 +86,7 @@ class LiveFeed:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._collectors[name].close()
-        except Exception:
+        except Exception:  # whatever a library raises on its way out, it is logged, and the stop goes on
             log.exception("a collector could not be closed", source=name)
 
     async def _supervise(self, name: str) -> None:

@@ -56,7 +56,7 @@ def typed(draft: Draft, cls: type[Settings], path: Path, tree: Tree, *, apart: t
 
     Raises nothing: a ValueError of the class's own `__post_init__` becomes a problem of the section.
     """
-    known: dict[str, Field[Any]] = {one.name: one for one in fields(cls) if one.init and one.name not in apart}  # type: ignore[arg-type]
+    known: dict[str, Field[Any]] = {one.name: one for one in fields(cls) if one.init and one.name not in apart}  # type: ignore[arg-type]  # mypy cannot see that these classes are dataclasses
     settings: dict[str, Any] = {}
     before = draft.count()
     part = mapping(draft, path, tree)
@@ -149,7 +149,7 @@ def _build(draft: Draft, cls: type[Settings], path: Path, settings: dict[str, An
 
 def _default(draft: Draft, cls: type[Settings], path: Path) -> Settings | None:
     """The class with nothing set, made without an adapter: that is what makes loading without a file fast."""
-    missing = [one.name for one in fields(cls) if one.init and _needed(one)]  # type: ignore[arg-type]
+    missing = [one.name for one in fields(cls) if one.init and _needed(one)]  # type: ignore[arg-type]  # mypy cannot see that these classes are dataclasses
     for name in missing:
         draft.add((*path, name), "is needed; add it")
     return None if missing else cls()

@@ -40,7 +40,7 @@ class MacroRising(Rule):
         metrics = [metric for metric in PRINTS if view.sources(metric, subject)]
         if not metrics:
             raise Unknown("missing", "no CPI or PPI print is known yet")
-        parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]
+        parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]  # mypy does not infer a lambda's default
         said = "; ".join(part.reason for part in parts)
         return any_of(parts, {State.FIRED: said, State.QUIET: said})
 
