@@ -145,6 +145,7 @@ Facts:
     core/door.py                the one door: a reading is admitted, or refused with a reason
     core/observation.py         a fact with two times
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
+    core/sessions.py            trading days: weekends and holidays age nothing
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

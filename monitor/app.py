@@ -49,6 +49,7 @@ def engine_settings(config: Config) -> Settings:
         book=config.book,
         positions=config.positions,
         tvl_subjects=config.tvl_subjects,
+        lending_subjects=config.lending_subjects,
         rules={name: PlugIn(**plug) for name, plug in decided["rules"].items()},
         gates={name: PlugIn(settings=settings) for name, settings in decided["gates"].items()},
         sources=sources,

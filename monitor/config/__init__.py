@@ -12,7 +12,6 @@ from monitor.config.model import (
     Store,
     decision_settings,
     discover,
-    exposed_to,
     rule_settings,
 )
 from monitor.config.schema import json_schema
@@ -29,7 +28,6 @@ __all__ = [
     "Store",
     "decision_settings",
     "discover",
-    "exposed_to",
     "json_schema",
     "load",
     "rule_settings",

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.book import Book, Chain, Position
-from monitor.core.vocabulary import ASSET, POSITION, TVL_SUBJECT
+from monitor.core.vocabulary import ASSET, LENDING, POSITION, TVL_SUBJECT
 
 CHAIN_IDS = {
     "ethereum": 1,
@@ -133,10 +133,16 @@ def check_asset(draft: Draft, path: Path, asset: str) -> None:
         draft.add(path, f"{shown(asset)!r} is not an asset's symbol; write it in capitals, such as ETH")
 
 
-def check_subject(draft: Draft, path: Path, subject: str) -> None:
-    if re.fullmatch(TVL_SUBJECT, subject) is None:
-        advice = "write chain:base, protocol:aave-v3 or protocol:aave-v3@base, in lower case"
-        draft.add(path, f"{shown(subject)!r} is not a TVL subject; {advice}")
+_SUBJECTS = {
+    "tvl": (TVL_SUBJECT, "a TVL subject; write chain:base, protocol:aave-v3 or protocol:aave-v3@base, in lower case"),
+    "lending": (LENDING, "a lending market; write lending:ethereum/aave-v3/USDC"),
+}
+
+
+def check_subject(draft: Draft, path: Path, subject: str, kind: str = "tvl") -> None:
+    form, advice = _SUBJECTS[kind]
+    if re.fullmatch(form, subject) is None:
+        draft.add(path, f"{shown(subject)!r} is not {advice}")
 
 
 def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> None:
@@ -154,11 +160,20 @@ def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> 
         draft.add((*path, "chain_id"), "must be a positive whole number")
 
 
-_NEEDED = {"uniswap-v3": ("chain", "token_id"), "perp": ("asset", "size"), "tokens": ("amounts",)}
+_NEEDED = {
+    "uniswap-v3": ("chain", "token_id"),
+    "aave-v3": ("chain", "account", "assets"),
+    "compound-v3": ("chain", "account", "assets"),
+    "perp": ("asset", "size"),
+    "tokens": ("amounts",),
+}
+_LENDING_FOREIGN = ("token_id", "asset", "size", "amounts")
 _FOREIGN_FIELDS = {
-    "uniswap-v3": ("asset", "size", "amounts"),
-    "perp": ("token_id", "amounts", "assets"),
-    "tokens": ("token_id", "size", "asset", "assets"),
+    "uniswap-v3": ("asset", "size", "amounts", "account"),
+    "aave-v3": _LENDING_FOREIGN,
+    "compound-v3": _LENDING_FOREIGN,
+    "perp": ("token_id", "amounts", "assets", "account"),
+    "tokens": ("token_id", "size", "asset", "assets", "account"),
 }
 
 
@@ -189,6 +204,8 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
             draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
+    if position.account and re.fullmatch("0x[0-9a-fA-F]{40}", position.account) is None:
+        draft.add((*here, "account"), "must be an address, 0x and 40 hexadecimal digits")
     for name in (*position.amounts, *position.assets, *filter(None, [position.asset])):
         field = "amounts" if name in position.amounts else "asset" if name == position.asset else "assets"
         check_asset(draft, (*here, field), name)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from monitor.config import checks, environment, hidden, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
-from monitor.config.model import DEFAULT_TVL_SUBJECTS, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store, exposed_to
+from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
 from monitor.config.typed import mapping, sequence, switch, texts, typed
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.book import Book, Chain, Position
@@ -74,7 +74,7 @@ def _known_ids(catalogue: Catalogue) -> dict[Path, Iterable[str]]:
         (): SECTIONS,
         ("rules",): catalogue.rules,
         ("gates",): catalogue.gates,
-        ("sources",): [*catalogue.collectors, "tvl", "spot"],
+        ("sources",): [*catalogue.collectors, *WATCHED],
         ("chains",): (),
         ("alerts", "channels"): (),
     }
@@ -96,8 +96,7 @@ class _Reader:
         book = self._one("book", Book, checks.check_book) or Book()
         chains = self._chains()
         positions = self._positions(chains)
-        subjects, pairs = self._watched()
-        partial = Config(book=book, positions=positions, chains=chains, tvl_subjects=subjects, spot_pairs=pairs)
+        partial = replace(self._watched(), book=book, positions=positions, chains=chains)
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
@@ -162,23 +161,31 @@ class _Reader:
         checks.check_positions(self.draft, positions, chains)
         return tuple(positions.values())
 
-    def _watched(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        tvl, sources = self._part("sources", "tvl"), self._part("sources")
-        for key in tvl:
-            if key != "subjects":
-                self.draft.add(("sources", "tvl", key), f"there is no such setting; {nearest(key, ['subjects'])}")
-        subjects = texts(self.draft, ("sources", "tvl", "subjects"), tvl["subjects"]) if "subjects" in tvl else DEFAULT_TVL_SUBJECTS
-        for index, subject in enumerate(subjects):
-            checks.check_subject(self.draft, ("sources", "tvl", "subjects", index), subject)
+    def _watched(self) -> Config:
+        """What the sources are asked to look at."""
+        sources = self._part("sources")
         pairs = texts(self.draft, ("sources", "spot"), sources["spot"]) if "spot" in sources else ()
         for index, pair in enumerate(pairs):
             if re.fullmatch(rf"{ASSET}(/{ASSET})?", pair) is None:
                 self.draft.add(("sources", "spot", index), f"{shown(pair)!r} is not a spot pair; write it in capitals, such as ETH/USDC")
-        return subjects, pairs
+        tvl, lending = self._subjects("tvl", DEFAULT_TVL_SUBJECTS), self._subjects("lending", ())
+        return Config(tvl_subjects=tvl, lending_subjects=lending, spot_pairs=pairs)
+
+    def _subjects(self, kind: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        part = self._part("sources", kind)
+        for key in part:
+            if key != "subjects":
+                self.draft.add(("sources", kind, key), f"there is no such setting; {nearest(key, ['subjects'])}")
+        if "subjects" not in part:
+            return default
+        subjects = texts(self.draft, ("sources", kind, "subjects"), part["subjects"])
+        for index, subject in enumerate(subjects):
+            checks.check_subject(self.draft, ("sources", kind, "subjects", index), subject, kind)
+        return subjects
 
     def _sources(self) -> dict[str, Any]:
-        part = {key: tree for key, tree in self._part("sources").items() if key not in {"tvl", "spot"}}
-        self._unknown(("sources",), part, [*self.catalogue.collectors, "tvl", "spot"])
+        part = {key: tree for key, tree in self._part("sources").items() if key not in WATCHED}
+        self._unknown(("sources",), part, [*self.catalogue.collectors, *WATCHED])
         sources: dict[str, Any] = {}
         for name, cls in self.catalogue.collectors.items():
             source = typed(self.draft, cls, ("sources", name), part[name]) if name in part else _by_itself(cls)
@@ -232,11 +239,9 @@ class _Reader:
 
     def _check_scope(self, path: Path, scope: str, subject: str, partial: Config) -> None:
         """An override for a subject that is not watched would be silently without effect."""
-        if scope == "tvl":
-            checks.check_subject(self.draft, path, subject)
-            watched = [*partial.tvl_subjects, *(s for p in partial.positions for s in exposed_to(p))]
-        else:
-            watched = {"asset": list(partial.assets), "position": [p.id for p in partial.positions]}.get(str(scope), [subject])
+        if scope in ("tvl", "lending"):
+            checks.check_subject(self.draft, path, subject, scope)
+        watched = partial.subjects_of(scope)
         if subject not in watched:
             self.draft.add(path, f"{shown(subject)!r} is not watched, so this would have no effect; {nearest(subject, watched)}")
 

@@ -31,6 +31,8 @@ AlertType = Literal[
 ]
 ALERT_TYPES: tuple[str, ...] = get_args(AlertType)
 DEFAULT_TVL_SUBJECTS = ("chain:ethereum",)
+# Keys of `sources` that say what to watch, not whom to ask.
+WATCHED = ("tvl", "lending", "spot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ class Catalogue:
     collectors: Mapping[str, type] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if taken := {"tvl", "spot"} & set(self.collectors):
+        if taken := set(WATCHED) & set(self.collectors):
             raise TypeError(f"a collector cannot be called {', '.join(sorted(taken))}: that key of `sources` says what to watch")
         for cls in self.rules.values():
             if taken := {"enabled", "overrides"} & {one.name for one in fields(cls)}:
@@ -134,6 +136,7 @@ class Config:
     chains: Mapping[str, Chain] = field(default_factory=dict)
     sources: Mapping[str, "Collector"] = field(default_factory=dict)
     tvl_subjects: tuple[str, ...] = DEFAULT_TVL_SUBJECTS
+    lending_subjects: tuple[str, ...] = ()
     spot_pairs: tuple[str, ...] = ()
     rules: Mapping[str, RuleEntry] = field(default_factory=dict)
     gates: Mapping[str, "Gate"] = field(default_factory=dict)
@@ -150,20 +153,24 @@ class Config:
     @property
     def watch(self) -> Watch:
         """What the collectors are asked to look at: as declared, and as the positions imply."""
-        subjects = dict.fromkeys([*self.tvl_subjects, *(s for p in self.positions for s in exposed_to(p))])
-        return Watch(self.assets, self.spot_pairs, tuple(subjects), self.positions, self.chains)
+        tvl, lending = (self.subjects_of(scope) for scope in ("tvl", "lending"))
+        return Watch(self.assets, self.spot_pairs, tvl, lending, self.positions, self.chains)
+
+    def subjects_of(self, scope: str) -> tuple[str, ...]:
+        """The subjects for which a rule of this scope is judged, as the engine sees it."""
+        from monitor.core.rule import Scope  # drags numpy in, which a quick command can do without
+        from monitor.core.scope import subjects_of
+
+        return subjects_of(Scope(scope), self._settings)
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(book=self.book, positions=self.positions, tvl_subjects=self.tvl_subjects, lending_subjects=self.lending_subjects)
 
     @property
     def assets(self) -> tuple[str, ...]:
         """The assets the engine will judge: `book.assets`, without those the positions' own, else BTC and ETH."""
-        return Settings(book=self.book, positions=self.positions).assets
-
-
-def exposed_to(position: Position) -> tuple[str, ...]:
-    """The TVL subjects a position depends on, as the engine sees it."""
-    from monitor.core.scope import tvl_subjects  # drags numpy in, which a quick command can do without
-
-    return tvl_subjects(position)
+        return self._settings.assets
 
 
 def rule_settings(config: Config) -> dict[str, dict[str, Any]]:
@@ -188,7 +195,8 @@ def decision_settings(config: Config) -> dict[str, Any]:
         "book": settings_of(config.book),
         "positions": [settings_of(one) for one in config.positions],
         "assets": list(config.assets),
-        "tvl_subjects": list(config.watch.tvl_subjects),
+        "tvl_subjects": list(config.subjects_of("tvl")),
+        "lending_subjects": list(config.subjects_of("lending")),
         "rules": rule_settings(config),
         "gates": {name: settings_of(gate) for name, gate in config.gates.items()},
         "sources": sorted(config.enabled_sources),

@@ -87,7 +87,7 @@ def _rule(cls: type[Any]) -> Schema:
 
 def _sources(catalogue: Catalogue) -> Schema:
     listed = {"type": "array", "items": {"type": "string"}}
-    watched = {"tvl": _closed({"subjects": listed}), "spot": listed}
+    watched = {"tvl": _closed({"subjects": listed}), "lending": _closed({"subjects": listed}), "spot": listed}
     return _closed({**{name: _of(cls) for name, cls in catalogue.collectors.items()}, **watched})
 
 

@@ -6,21 +6,23 @@ from typing import Literal
 
 from monitor.core.units import Fraction, Number, Usd
 
-PositionKind = Literal["uniswap-v3", "perp", "tokens"]
+PositionKind = Literal["uniswap-v3", "aave-v3", "compound-v3", "perp", "tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
     """One declared position.
 
-    `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `perp` needs `asset` and
-    `size` in coins (negative: short); `tokens` needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind implies.
+    `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `aave-v3` and `compound-v3`
+    need `chain`, `account` (0x..) and `assets`, what it supplies or owes; `perp` needs `asset` and `size` in coins (negative: short); `tokens`
+    needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind implies.
     """
 
     id: str
     kind: PositionKind
     chain: str = ""
     token_id: int | None = None
+    account: str = ""
     assets: tuple[str, ...] = ()
     asset: str = ""
     size: Number = 0.0
@@ -62,5 +64,6 @@ class Watch:
     assets: tuple[str, ...] = ()
     spot_pairs: tuple[str, ...] = ()
     tvl_subjects: tuple[str, ...] = ()
+    lending_subjects: tuple[str, ...] = ()
     positions: tuple[Position, ...] = ()
     chains: Mapping[str, Chain] = field(default_factory=dict)

@@ -22,6 +22,10 @@ class Scope(StrEnum):
     POSITION = "position"
     ASSET = "asset"
     TVL = "tvl"
+    LENDING = "lending"
+    INDEX = "index"
+    EQUITY = "equity"
+    CRYPTO = "crypto"
     MARKET = "market"
 
 

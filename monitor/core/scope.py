@@ -8,8 +8,9 @@ from monitor.core.rule import Scope
 from monitor.core.settings import Settings
 from monitor.core.tokens import ASSET_OF, STABLES, underlying
 
-PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3"}
-MARKET = "US"
+PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3", "aave-v3": "protocol:aave-v3", "compound-v3": "protocol:compound-v3"}
+LENDERS = ("aave-v3", "compound-v3")
+MARKET, EQUITY, CRYPTO = "US", "SPX", "crypto"
 
 
 def tvl_subjects(position: Position) -> tuple[str, ...]:
@@ -22,18 +23,27 @@ def tvl_subjects(position: Position) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*implied, *(subject for subject in position.exposed_to if ":" in subject)]))
 
 
+def lending_subjects(position: Position) -> tuple[str, ...]:
+    """The lending markets that a position is in."""
+    if position.kind not in LENDERS:
+        return ()
+    return tuple(f"lending:{position.chain}/{position.kind}/{asset}" for asset in position.assets)
+
+
 def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:
     """The subjects for which a rule of this scope has an instance, in a stable order."""
-    match scope:
-        case Scope.POSITION:
-            return tuple(p.id for p in settings.positions)
-        case Scope.ASSET:
-            return settings.assets
-        case Scope.TVL:
-            implied = [subject for p in settings.positions for subject in tvl_subjects(p)]
-            return tuple(dict.fromkeys([*implied, *settings.tvl_subjects]))
-        case _:
-            return (MARKET,)
+    positions = settings.positions
+    found = {
+        Scope.POSITION: [p.id for p in positions],
+        Scope.ASSET: settings.assets,
+        Scope.TVL: [*(subject for p in positions for subject in tvl_subjects(p)), *settings.tvl_subjects],
+        Scope.LENDING: [*(subject for p in positions for subject in lending_subjects(p)), *settings.lending_subjects],
+        Scope.INDEX: [EQUITY, *settings.assets],
+        Scope.EQUITY: [EQUITY],
+        Scope.CRYPTO: [CRYPTO],
+        Scope.MARKET: [MARKET],
+    }
+    return tuple(dict.fromkeys(found[scope]))
 
 
 def exposed_positions(scope: Scope, subject: str, settings: Settings, market: Market) -> tuple[Position, ...]:
@@ -60,9 +70,11 @@ def _is_exposed(scope: Scope, subject: str, position: Position, market: Market) 
     match scope:
         case Scope.POSITION:
             return position.id == subject
-        case Scope.ASSET:
+        case Scope.ASSET | Scope.INDEX:
             return subject in assets_held(position, market) - STABLES or subject in position.exposed_to
         case Scope.TVL:
             return subject in tvl_subjects(position)
+        case Scope.LENDING:
+            return subject in lending_subjects(position)
         case _:
             return False

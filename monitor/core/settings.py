@@ -39,6 +39,7 @@ class Settings:
     book: Book = field(default_factory=Book)
     positions: tuple[Position, ...] = ()
     tvl_subjects: tuple[str, ...] = ()
+    lending_subjects: tuple[str, ...] = ()
     rules: Mapping[str, PlugIn] = field(default_factory=dict)
     gates: Mapping[str, PlugIn] = field(default_factory=dict)
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)

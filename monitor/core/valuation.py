@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position
+from monitor.core.scope import LENDERS
 from monitor.core.tokens import ASSET_OF, STABLES, underlying
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
@@ -46,6 +47,8 @@ def value_position(view: View, position: Position) -> Valuation:
     """Value one position. Raises Unknown when a price or the chain's state is missing or stale."""
     if position.kind == "uniswap-v3":
         return _uniswap_v3(view, position)
+    if position.kind in LENDERS:
+        raise Unknown("unread", f"what {position.id} supplies and owes is not read yet")
     declared = {position.asset: position.size} if position.kind == "perp" else position.amounts
     amounts: dict[str, float] = {}
     for name, amount in declared.items():

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from monitor.core.ledger import Ledger
 from monitor.core.market import Market, Series
+from monitor.core.sessions import ordinals, session_after
 from monitor.core.settings import Settings
 from monitor.core.state import Episode, Instance, State
-from monitor.core.units import HOUR, MINUTE, iso
+from monitor.core.units import DAY, HOUR, MINUTE, iso
 from monitor.core.verdict import Evidence, Unknown, Verdict
-from monitor.core.vocabulary import find_metric
+from monitor.core.vocabulary import SESSION_CLOSE_MS, Metric, find_metric
 
 Result = TypeVar("Result")
 
@@ -29,6 +30,7 @@ INFERENCE_POINTS = 20
 TWAP_MS = 30 * MINUTE
 PRICES = ("price.usd", "perp.mark")
 FUNDING = ("funding.rate", "funding.interval_hours")
+SESSION_GRACE_MS = 2 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +164,33 @@ class View:
         if covered:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
-            must_be_covered(at, self.now - span_ms, span_ms, cadence_ms, f"{metric} {subject} from {source}")
+            self._must_be_covered(at, span_ms, cadence_ms, metric, subject, source)
         return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
 
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
-        """The newest closed bars without a gap, at most `count`.
+        """The newest closed bars without a gap, at most `count`; of a daily value that has sessions, the newest sessions.
 
         Raises Unknown when stale, or when fewer than `minimum` stand in one row.
         """
         row = find_metric(metric)
         series = self._need(metric, subject, source)
         bar_ms = row.bar_ms if row is not None else 0
+        in_sessions = row is not None and row.calendar != ""
         end = self._stop(series, bar_ms)
         if end == 0:
             raise Unknown("missing", f"{source} has no closed bar of {metric} {subject}")
         point = self._point(series, metric, subject, source, end - 1)
-        self._must_be_fresh(point, bar_ms)
+        self._must_be_fresh(point, DAY if in_sessions else bar_ms)
         self._keep(point)
         at = np.array(series.at[max(0, end - count) : end], dtype=np.int64)
-        holes = np.flatnonzero(np.diff(at) != bar_ms)
+        holes = np.flatnonzero(np.diff(ordinals(calendar_of(row, subject), at)) > 1 if in_sessions else np.diff(at) != bar_ms)
         start = int(holes[-1]) + 1 if len(holes) else 0
         if len(at) - start < minimum:
             gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
             raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
         first = end - len(at) + start
         values = np.array(series.value[first:end], dtype=np.float64)
-        return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, bar_ms, source)
+        return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, DAY if in_sessions else bar_ms, source)
 
     def revisions(self, metric: str, subject: str, source: str) -> Mapping[int, tuple[float, int]]:
         """Every instant's newest known value and when it was known, oldest first: what a vintage looks like as of now. Never empty."""
@@ -274,13 +277,29 @@ class View:
         self._evidence[(point.metric, point.subject, point.source, point.at)] = point
         return point
 
+    def _must_be_covered(self, at: npt.NDArray[np.int64], span_ms: int, cadence_ms: int, metric: str, subject: str, source: str) -> None:
+        what, start = f"{metric} {subject} from {source}", self.now - span_ms
+        if calendar := calendar_of(find_metric(metric), subject):
+            # In numbers of sessions, weekends and holidays are no holes. The newest one need not be published yet.
+            first, newest = (int(number) for number in ordinals(calendar, np.array([start, at[-1]])))
+            must_be_covered(ordinals(calendar, at), first - 1, newest - first + 1, 1, what)
+        else:
+            must_be_covered(at, start, span_ms, cadence_ms, what)
+
     def _must_be_fresh(self, point: Evidence, cadence_ms: int) -> None:
         row = find_metric(point.metric)
         ends = point.at + (row.bar_ms if row is not None else 0)
         limit = ends + FRESH_CADENCES * cadence_ms
+        if row is not None and (calendar := calendar_of(row, point.subject)):
+            limit = session_after(calendar, point.at, row.fresh_sessions) + SESSION_CLOSE_MS + SESSION_GRACE_MS
         if self.now > limit:
             raise Unknown("stale", f"{point.metric} {point.subject} from {point.source} is {_span(self.now - ends)} old")
         self.wake(limit + 1)
+
+
+def calendar_of(row: Metric | None, subject: str) -> str:
+    """The sessions in which a metric's values are counted: crypto has no day of rest."""
+    return row.calendar if row is not None and subject != "crypto" else ""
 
 
 def must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence_ms: int, what: str) -> None:
@@ -290,7 +309,8 @@ def must_be_covered(at: npt.NDArray[np.int64], start: int, span_ms: int, cadence
         raise Unknown("coverage", f"{what}: {len(at)} of {expected} expected samples")
     gaps = np.diff(at, prepend=start)
     if len(gaps) and int(gaps.max()) > FRESH_CADENCES * cadence_ms:
-        raise Unknown("coverage", f"{what}: a hole of {_span(int(gaps.max()))}")
+        hole = f"{int(gaps.max())} sessions" if cadence_ms == 1 else _span(int(gaps.max()))
+        raise Unknown("coverage", f"{what}: a hole of {hole}")
     if np.any(np.diff(at)[-2:] > 1.5 * cadence_ms):
         raise Unknown("coverage", f"{what}: one of the last 3 samples is missing")
 

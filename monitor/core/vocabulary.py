@@ -27,7 +27,8 @@ class Metric:
 
     `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred
     from the series. `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers,
-    `undated` metrics may lack `at`.
+    `undated` metrics may lack `at`. `calendar` names the sessions (core/sessions.py) that a daily value is counted in, and it is fresh until two
+    hours after the close of the `fresh_sessions`-th one after its own.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Metric:
     earliest: int = parse_time("2015-01-01")
     exact: bool = False
     undated: bool = False
+    calendar: str = ""
+    fresh_sessions: int = 1
 
 
 SESSION_CLOSE_MS = 21 * HOUR + 15 * MINUTE
@@ -55,6 +58,10 @@ PAIR = rf"(spot:)?{ASSET}"
 TVL_SUBJECT = r"chain:[a-z0-9\-]+|protocol:[a-z0-9\-.]+(@[a-z0-9\-]+)?"
 POOL = r"pool:[a-z0-9\-]+/0x[0-9a-f]{40}"
 POSITION = r"[a-z0-9][a-z0-9\-]{0,62}"
+CHAIN = r"chain:[a-z0-9\-]+"
+PROTOCOL = r"protocol:[a-z0-9\-.]+"
+LENDING = rf"lending:[a-z0-9\-]+/[a-z0-9\-]+/{ASSET}"
+SAFE = r"safe:[a-z0-9\-]+/0x[0-9a-f]{40}"
 BARS = {"4h": 4 * HOUR, "1d": DAY, "1w": WEEK}
 
 
@@ -95,6 +102,15 @@ def _markets() -> list[Metric]:
         Metric("taker.net_usd", "USD", ASSET, -1e12, 1e12, "taker buys minus taker sells"),
         Metric("liquidation.usd", "USD", ASSET, 0, 1e12, "liquidated notional"),
         Metric("price.usd", "USD", ASSET, 1e-12, 1e9, "price of one unit of the asset"),
+        Metric(
+            "market_cap.usd",
+            "USD",
+            rf"{PROTOCOL}|crypto|stablecoins",
+            0,
+            1e15,
+            "market value of a protocol's token, of all crypto, of all stablecoins",
+        ),
+        Metric("stablecoin.supply_usd", "USD", ASSET, 0, 1e13, "circulating supply of one stablecoin, at its own price"),
         Metric("iv.index", "volatility points", ASSET, 0.1, 1000, "30-day implied volatility index"),
         Metric("iv.atm.7d", "volatility points", ASSET, 0.1, 1000, "at-the-money implied volatility, 7 days"),
     ]
@@ -107,6 +123,18 @@ def _chain() -> list[Metric]:
     return [
         Metric("tvl.usd", "USD", TVL_SUBJECT, 0, 1e13, "total value locked"),
         Metric("tvl.tokens.<asset>", "tokens", TVL_SUBJECT, 0, 1e18, "amount of one token locked"),
+        Metric("tvl.apart.<part>", "USD", TVL_SUBJECT, 0, 1e13, "what is counted apart from TVL: staking, borrowed, pool2, double counted"),
+        Metric(
+            "fees.daily_usd",
+            "USD",
+            PROTOCOL,
+            0,
+            1e11,
+            "fees that users paid in one day",
+            Publication.CLOSE,
+            DAY,
+            DAY,
+        ),
         exact("pool.sqrt_price_x96", POOL, 0, "Q64.96", "square root of token1 per token0"),
         exact("pool.tick", POOL, -887272, "tick", "current tick"),
         exact("pool.liquidity", POOL, 0, "liquidity", "liquidity in range"),
@@ -121,21 +149,76 @@ def _chain() -> list[Metric]:
         exact("position.token1", POSITION, 1, "address", "address of token1 as a number"),
         exact("position.decimals0", POSITION, 0, "digits", "decimals of token0"),
         exact("position.decimals1", POSITION, 0, "digits", "decimals of token1"),
-        Metric("lending.supply_apy", "fraction", r"lending:.+/.+/.+", -1, 100, "supply yield a year"),
-        Metric("lending.borrow_apr", "fraction", r"lending:.+/.+/.+", -1, 100, "borrow rate a year"),
-        Metric("lending.utilisation", "fraction", r"lending:.+/.+/.+", 0, 2, "borrowed share of what is supplied"),
-        Metric("account.health_factor", "ratio", POSITION, 0, 1e60, "health factor of a lending account"),
+    ]
+
+
+def _lending() -> list[Metric]:
+    return [
+        Metric("lending.supply_apy", "fraction", LENDING, -1, 100, "supply yield a year, compounded, rewards left out"),
+        Metric("lending.borrow_apr", "fraction", LENDING, -1, 100, "borrow rate a year, simple, rewards left out"),
+        Metric("lending.reward_apr", "fraction", LENDING, -1, 100, "rewards a year to suppliers, in other tokens"),
+        Metric("lending.utilisation", "fraction", LENDING, 0, 2, "borrowed share of what is supplied"),
+        Metric("lending.supplied", "tokens", LENDING, 0, 1e18, "supplied amount, interest included"),
+        Metric("lending.borrowed", "tokens", LENDING, 0, 1e18, "borrowed amount, interest included"),
+        Metric("lending.supply_cap", "tokens", LENDING, 0, 1e18, "most that may be supplied; absent where there is no cap"),
+        Metric("lending.borrow_cap", "tokens", LENDING, 0, 1e18, "most that may be borrowed; absent where there is no cap"),
+        Metric("lending.status", "0 open, 1 frozen, 2 paused", LENDING, 0, 2, "what the market lets its users do"),
+        Metric("account.health_factor", "ratio", POSITION, 0, 1e60, "health factor of a lending account; below 1 it can be liquidated"),
+        Metric("account.collateral_usd", "USD", POSITION, 0, 1e13, "collateral of a lending account by the protocol's own oracle"),
+        Metric("account.debt_usd", "USD", POSITION, 0, 1e13, "debt of a lending account by the protocol's own oracle"),
+        Metric("account.supplied.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that a lending account has supplied"),
+        Metric("account.borrowed.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that a lending account owes"),
+        Metric("account.oracle_age_seconds", "seconds", POSITION, 0, 1e9, "age of the oldest oracle answer behind an account's health"),
+    ]
+
+
+def _treasuries() -> list[Metric]:
+    def part(name: str, help_text: str) -> Metric:
+        return Metric(f"treasury.{name}_usd", "USD", PROTOCOL, 0, 1e12, help_text)
+
+    return [
+        part("stables", "stablecoins of a treasury"),
+        part("majors", "liquid majors of a treasury: BTC, ETH and what stands for them"),
+        part("own_tokens", "a treasury's own tokens, which pay no creditor"),
+        part("others", "other tokens of a treasury"),
+        part("receivables", "what is owed to a treasury within a year"),
+        part("liabilities", "what a treasury owes within a year"),
+        Metric("treasury.tokens.<asset>", "tokens", PROTOCOL, 0, 1e18, "amount of one token in a treasury's wallets"),
+    ]
+
+
+def _flow() -> list[Metric]:
+    def hourly(name: str, unit: str, subject: str, low: float, high: float, help_text: str, *, exact: bool = False) -> Metric:
+        return Metric(name, unit, subject, low, high, help_text, Publication.CLOSE, HOUR, HOUR, exact=exact)
+
+    return [
+        hourly("swap.net0", "raw units", POOL, -UINT256, UINT256, "token0 that swaps paid in, less what they took out, in one hour", exact=True),
+        hourly("swap.net1", "raw units", POOL, -UINT256, UINT256, "token1 that swaps paid in, less what they took out, in one hour", exact=True),
+        hourly("swap.volume0", "raw units", POOL, 0, UINT256, "token0 that swaps moved in one hour, either way", exact=True),
+        hourly("swap.volume1", "raw units", POOL, 0, UINT256, "token1 that swaps moved in one hour, either way", exact=True),
+        hourly("gas.priority_fee_gwei", "gwei", CHAIN, 0, 1e9, "median priority fee per gas of one hour's blocks"),
+        hourly("mev.payment_eth", "ETH", CHAIN, 0, 1e6, "median payment of block builders to proposers in one hour"),
+    ]
+
+
+def _safes() -> list[Metric]:
+    return [
+        Metric("safe.threshold", "owners", SAFE, 1, 1000, "owners of a Safe that must agree", exact=True),
+        Metric("safe.owner_count", "owners", SAFE, 1, 1000, "owners of a Safe", exact=True),
+        Metric("safe.owner.<n>", "address", SAFE, 1, 2.0**160, "address of a Safe's n-th owner as a number", exact=True),
     ]
 
 
 def _sessions() -> list[Metric]:
     def session(name: str, subject: str, unit: str, low: float, high: float, help_text: str) -> Metric:
-        return Metric(name, unit, subject, low, high, help_text, Publication.SESSION, DAY, earliest=LONG_AGO)
+        return Metric(name, unit, subject, low, high, help_text, Publication.SESSION, DAY, earliest=LONG_AGO, calendar="nyse")
 
     rows = [
         session("vix.close", "VIX", "volatility points", 1, 300, "VIX at the close"),
         session("vvix.close", "VIX", "volatility points", 1, 500, "volatility of the VIX at the close"),
-        session("equity.close", "SPX", "index points", 1, 1e6, "index level at the close"),
+        session("equity.close", "SPX|ES|VXX|UVXY", "index points, USD", 1e-3, 1e9, "index level or fund price at the close"),
+        session("equity.price_to_cash_flow", "TOP50", "ratio", 0, 1e4, "price to cash flow of the 50 largest US companies"),
+        session("equity.price_to_earnings", "TOP50", "ratio", 0, 1e4, "price to earnings of the 50 largest US companies"),
         session("breadth.ad_line", "NYSE|crypto", "issues", -1e9, 1e9, "cumulated advancing minus declining issues"),
     ]
     for tenor in ("30d", "60d", "1", "2"):
@@ -144,12 +227,35 @@ def _sessions() -> list[Metric]:
 
 
 def _macro() -> list[Metric]:
-    month = 31 * DAY
+    def level(name: str, high: float, help_text: str, cadence_ms: int = 31 * DAY, unit: str = "index level") -> Metric:
+        return Metric(f"macro.{name}", unit, "US", 1, high, help_text, Publication.STATED, cadence_ms, earliest=LONG_AGO)
+
+    def daily(name: str, low: float, help_text: str) -> Metric:
+        rest = {"earliest": LONG_AGO, "calendar": "bonds", "fresh_sessions": 3}
+        return Metric(f"macro.{name}", "fraction", "US", low, 0.5, help_text, Publication.SESSION, DAY, **rest)  # type: ignore[arg-type]  # a mapping of mixed values
+
     return [
-        Metric("macro.cpi", "index level", "US", 1, 10_000, "CPI-U, all items, level", Publication.STATED, month, earliest=LONG_AGO),
-        Metric("macro.ppi", "index level", "US", 1, 10_000, "PPI final demand, level", Publication.STATED, month, earliest=LONG_AGO),
-        Metric("macro.tbill_3m", "fraction", "US", -0.05, 0.5, "3-month treasury bill yield", Publication.SESSION, DAY, earliest=LONG_AGO),
-        Metric("macro.hy_spread", "fraction", "US", 0, 0.5, "high-yield spread over treasuries", Publication.SESSION, DAY, earliest=LONG_AGO),
+        level("cpi", 10_000, "CPI-U, all items, level, not seasonally adjusted"),
+        level("cpi_sa", 10_000, "CPI-U, all items, level, seasonally adjusted"),
+        level("ppi", 10_000, "PPI final demand, level"),
+        level("gdp", 1e6, "gross domestic product at an annual rate, first day of the quarter", 92 * DAY, "billion USD"),
+        level("reer", 10_000, "real effective exchange rate of the dollar"),
+        daily("tbill_3m", -0.05, "3-month treasury bill yield"),
+        daily("hy_spread", 0, "high-yield spread over treasuries"),
+        daily("fed_funds", -0.05, "effective federal funds rate"),
+        Metric(
+            "fx.usd",
+            "USD",
+            "EUR|JPY",
+            1e-6,
+            1e3,
+            "dollars for one unit of a currency",
+            Publication.SESSION,
+            DAY,
+            earliest=LONG_AGO,
+            calendar="bonds",
+            fresh_sessions=5,
+        ),
         Metric(
             "macro.event",
             "1 scheduled, 0 withdrawn",
@@ -163,16 +269,21 @@ def _macro() -> list[Metric]:
     ]
 
 
-METRICS: dict[str, Metric] = {m.name: m for m in [*_candles(), *_funding(), *_markets(), *_chain(), *_sessions(), *_macro()]}
-_TOKENS = "tvl.tokens."
+TABLE = [_candles, _funding, _markets, _chain, _lending, _treasuries, _flow, _safes, _sessions, _macro]
+METRICS: dict[str, Metric] = {metric.name: metric for part in TABLE for metric in part()}
+# `tvl.tokens.<asset>` stands for one metric each token: the prefix, and the row that they share.
+_FAMILIES = {name.partition("<")[0]: row for name, row in METRICS.items() if "<" in name}
 
 
 @lru_cache(maxsize=4096)
 def find_metric(name: str) -> Metric | None:
     """The vocabulary's row for a metric name, or None. `tvl.tokens.WETH` is found under `tvl.tokens.<asset>`."""
-    if name.startswith(_TOKENS) and re.fullmatch(r"[A-Za-z0-9.\-]{1,32}", name.removeprefix(_TOKENS)):
-        return METRICS[_TOKENS + "<asset>"]
-    return METRICS.get(name) if "<" not in name else None
+    if name in METRICS:
+        return METRICS[name] if "<" not in name else None
+    for prefix, row in _FAMILIES.items():
+        if name.startswith(prefix) and re.fullmatch(r"[A-Za-z0-9.\-]{1,32}", name.removeprefix(prefix)):
+            return row
+    return None
 
 
 @lru_cache(maxsize=65536)

@@ -15,6 +15,7 @@ from monitor.core.door import admit
 from monitor.core.engine import Engine
 from monitor.core.observation import Observation, Reading
 from monitor.core.rule import Scope
+from monitor.core.scope import EQUITY
 from monitor.core.settings import PlugIn, Settings
 from monitor.core.state import Instance
 from monitor.core.units import Duration, Number, iso, month_before, parse_duration, parse_time
@@ -151,9 +152,10 @@ def _settings(test: RuleTest) -> Settings:
     """Exactly the subjects that something is expected of are watched."""
     subjects = tuple(dict.fromkeys(expected.subject for _, expected in test.expect))
     scope = Catalogue().rules[test.rule].scope
-    book = replace(test.book, assets=test.book.assets or (subjects if scope is Scope.ASSET else ()))
+    book = replace(test.book, assets=test.book.assets or (tuple(s for s in subjects if s != EQUITY) if scope in (Scope.ASSET, Scope.INDEX) else ()))
     rules = {name: PlugIn(settings=settings) for name, settings in test.rules.items()}
-    return Settings(book=book, positions=test.positions, tvl_subjects=subjects if scope is Scope.TVL else (), rules=rules)
+    tvl, lending = (subjects if scope is one else () for one in (Scope.TVL, Scope.LENDING))
+    return Settings(book=book, positions=test.positions, tvl_subjects=tvl, lending_subjects=lending, rules=rules)
 
 
 def _differences(where: str, engine: Engine, instance: Instance, expected: Expectation) -> Iterator[str]:

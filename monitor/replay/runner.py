@@ -81,6 +81,7 @@ def _as_of_history(settings: Settings, pairs: set[tuple[str, str]]) -> Settings:
         book=settings.book,
         positions=settings.positions,
         tvl_subjects=settings.tvl_subjects,
+        lending_subjects=settings.lending_subjects,
         rules=settings.rules,
         gates=settings.gates,
         sources={**settings.sources, "history": history},

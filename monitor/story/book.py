@@ -63,7 +63,7 @@ def positions() -> tuple[Position, ...]:
 def watch() -> Watch:
     """What the sources are asked to look at."""
     chains = {"ethereum": Chain(rpc="http://127.0.0.1:8545", chain_id=1)}
-    return Watch(ASSETS, (), tuple(plot.TVL_USD), positions(), chains)
+    return Watch(ASSETS, tvl_subjects=tuple(plot.TVL_USD), positions=positions(), chains=chains)
 
 
 def sources() -> dict[str, SourceSettings]:

@@ -69,7 +69,7 @@ def test_the_watch_is_what_is_declared_and_what_the_positions_imply(tmp_path: Pa
     assert watch.assets == subjects_of(Scope.ASSET, Settings(book=config.book, positions=config.positions))
     assert "SOL" in watch.assets
     assert watch.spot_pairs == ("ETH/USDC",)
-    assert watch.tvl_subjects == ("chain:base", "protocol:uniswap-v3", "protocol:uniswap-v3@ethereum", "chain:ethereum", "protocol:aave-v3")
+    assert watch.tvl_subjects == ("protocol:uniswap-v3", "protocol:uniswap-v3@ethereum", "chain:ethereum", "protocol:aave-v3", "chain:base")
 
 
 def test_without_a_file_the_defaults_watch_btc_eth_and_the_tvl_of_ethereum() -> None:
