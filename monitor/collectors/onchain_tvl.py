@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
 from monitor.core.book import Watch
@@ -29,6 +29,9 @@ Protocol = Annotated[str, Field(pattern=rf"^{PROTOCOL}(@[a-z0-9\-]+)?$")]
 @dataclass(frozen=True, kw_only=True)
 class Contracts:
     """Who holds what of one protocol on one chain: addresses of the holders, and of each token by its asset."""
+
+    # A misspelt key would be a token that is silently left out.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     chain: str
     holders: tuple[Address, ...]

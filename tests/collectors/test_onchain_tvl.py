@@ -110,6 +110,7 @@ def test_contracts_on_a_chain_that_is_not_set_up_are_said_and_not_passed_over() 
         ({"holders": [VAULT, VAULT.upper().replace("0X", "0x")]}, "holders names one address twice"),
         ({"tokens": {"USDC": USDC, "USDT": USDC}}, "tokens names one address twice"),
         ({"holders": ["0x12"]}, "pattern"),
+        ({"token": {"DAI": WETH}}, r"token\b"),
         ({"tokens": {"usd coin": USDC}}, "pattern"),
     ],
 )

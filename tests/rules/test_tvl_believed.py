@@ -131,7 +131,7 @@ def test_a_single_price_is_the_mean_of_half_an_hour_and_none_without_it():
     assert code(*tvl([900.0], HOUR), *held, *one_each) == "FIRED"
 
 
-def test_f_033_a_drain_to_zero_whose_tokens_left_fires_at_once_it_has_stood_and_one_without_amounts_too():
+def test_f_033_a_drain_to_zero_whose_tokens_left_fires_once_it_has_stood_and_one_without_amounts_too():
     gone = tokens(ETH=(5.0, 0.0), USDC=(500.0, 0.0))
     prices = [*DOLLAR, *priced("ETH", 100.0, 100.0)]
     assert code(*tvl([0.0]), *gone, *prices) == "unconfirmed"
@@ -186,12 +186,12 @@ def test_f_041_a_pumped_tvl_that_falls_back_does_not_fire_however_long_it_stands
     assert code(*pumped) == "FIRED"
 
 
-def test_f_041_a_hair_under_half_of_tvl_is_followed_and_the_fall_may_stand():
+def test_f_041_where_less_than_half_of_tvl_is_followed_a_fall_may_stand():
     """Where the tokens with a price make less than half of TVL, nothing can be said of the rest, and a fall counts once it has stood."""
-    little = [*tokens(ETH=(4.99, 4.99)), *priced("ETH", 100.0, 100.0)]
-    assert code(*tvl([999.0 - 99.5]), *little) == "unconfirmed"
-    assert code(*tvl([900.0] * 3, level=1000.0), *tokens(ETH=(4.4, 4.4)), *priced("ETH", 100.0, 100.0)) == "FIRED"
-    assert code(*tvl([900.0] * 3, level=1000.0), *tokens(ETH=(4.5, 4.5)), *priced("ETH", 100.0, 100.0)) == "unconfirmed"
+    flat = priced("ETH", 100.0, 100.0)
+    assert code(*tvl([900.0]), *tokens(ETH=(4.49, 4.49)), *flat) == "unconfirmed"
+    assert code(*tvl([900.0] * 3), *tokens(ETH=(4.49, 4.49)), *flat) == "FIRED"
+    assert code(*tvl([900.0] * 3), *tokens(ETH=(4.5, 4.5)), *flat) == "unconfirmed"
 
 
 def apart(part: str, v0: float | None, v1: float) -> list[Observation]:
