@@ -30,7 +30,6 @@ def must_be_confirmed(view: View, subject: str, points: Window, fall: Fall, part
     ALVH: the price effect by two price sources explains half of it, or our on-chain sum agrees within 3 points, or it has stood. A series that comes
     hourly or slower is taken as it is, but for a zero or a step over 50%.
     """
-    view.wake(view.now + ASK_AGAIN_MS)  # prices and our own sum come at times of their own
     explained = parts is None or (parts.split is not None and explains_half(parts.split.change_usd, fall.usd))
     if parts is not None and parts.is_most and not explained:
         raise Unknown("unconfirmed", f"{_fell(fall)}; less than half of it is {_told(parts)}: the rest can be minted at will")
@@ -42,6 +41,7 @@ def must_be_confirmed(view: View, subject: str, points: Window, fall: Fall, part
     stood = standing(points)
     if has_stood(points.at[-stood:]) or (points.cadence_ms >= SLOW_CADENCE_MS and explained and not _is_steep(points, stood)):
         return
+    view.wake(view.now + ASK_AGAIN_MS)  # prices and our own sum come at times of their own
     raise Unknown("unconfirmed", f"{_fell(fall)} and has not stood there yet{f': {_told(parts)}' if parts is not None else ''}")
 
 

@@ -230,6 +230,11 @@ def test_f_035_a_step_over_half_that_returns_with_the_next_poll_never_fires(tail
     assert code(*tvl(tail, HOUR)) == told
 
 
+def test_f_035_a_spike_is_no_high_either_where_it_is_the_first_of_the_window():
+    assert code(*series("tvl.usd", X, [1000.0] * 9 + [3000.0] + [1000.0] * 48)) == "QUIET"
+    assert code(*series("tvl.usd", X, [2900.0] * 9 + [3000.0] + [1000.0] * 48)) == "FIRED"
+
+
 def test_while_it_is_unconfirmed_it_asks_again_without_news_of_tvl():
     view = view_of(*tvl([900.0]))
     with pytest.raises(Unknown, match="has not stood there yet"):
