@@ -89,14 +89,15 @@ def stuck_since(at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> in
 
 
 def joined(parts: Sequence[Window]) -> Window:
-    """The first window, and of each other one the points after those so far."""
+    """The first window, and of each other one the points after those so far. The cadence is that of the part which the newest point is from."""
     first = parts[0]
-    at, known_at, value = first.at, first.known_at, first.value
+    at, known_at, value, cadence_ms = first.at, first.known_at, first.value, first.cadence_ms
     for part in parts[1:]:
         newer = part.at > at[-1]
+        cadence_ms = part.cadence_ms if newer.any() else cadence_ms
         at, known_at = np.append(at, part.at[newer]), np.append(known_at, part.known_at[newer])
         value = np.append(value, part.value[newer])
-    return Window(at, known_at, value, first.cadence_ms, first.source)
+    return Window(at, known_at, value, cadence_ms, first.source)
 
 
 def _value_before(view: View, subject: str, points: Window) -> float | None:
@@ -111,17 +112,13 @@ def without_spikes(points: Window, before: float | None) -> Window:
 
     `before` is the value ahead of the first one, if there is any.
     """
+    earlier = np.append(np.nan if before is None else before, points.value[:-1])
     kept = np.ones(len(points), dtype=bool)
-    place = 0
-    while place < len(points):
-        floor = (1 - STEP) * points.value[place]
-        back = np.flatnonzero(points.value[place:] < floor)
+    for place in np.flatnonzero(earlier < (1 - STEP) * points.value):
+        back = np.flatnonzero(points.value[place:] < (1 - STEP) * points.value[place])
         end = place + int(back[0]) if len(back) else len(points)
-        if before is not None and before < floor and end < len(points) and not has_stood(points.at[place:end]):
+        if end < len(points) and not has_stood(points.at[place:end]):
             kept[place:end] = False
-            place = end
-        before = float(points.value[place])
-        place += 1
     return Window(points.at[kept], points.known_at[kept], points.value[kept], points.cadence_ms, points.source)
 
 

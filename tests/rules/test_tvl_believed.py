@@ -235,6 +235,15 @@ def test_f_035_a_spike_is_no_high_either_where_it_is_the_first_of_the_window():
     assert code(*series("tvl.usd", X, [2900.0] * 9 + [3000.0] + [1000.0] * 48)) == "FIRED"
 
 
+def test_the_newest_point_of_a_fast_source_must_stand_however_slow_the_days_before_it_come():
+    days = series("tvl.usd", X, [1000.0] * 4, step_ms=DAY, end=START - 2 * HOUR, source="llama")
+    polled = series("tvl.usd", X, [1000.0, 1000.0, 900.0], step_ms=30 * MINUTE, source="llama-now")
+    assert code(*days, *polled) == "unconfirmed"
+    assert code(*days, *series("tvl.usd", X, [1000.0, 900.0, 900.0, 900.0], step_ms=30 * MINUTE, source="llama-now")) == "FIRED"
+    slow = series("tvl.usd", X, [1000.0, 1000.0, 900.0], step_ms=HOUR, source="llama-now")
+    assert code(*days, *slow) == "FIRED"
+
+
 def test_while_it_is_unconfirmed_it_asks_again_without_news_of_tvl():
     view = view_of(*tvl([900.0]))
     with pytest.raises(Unknown, match="has not stood there yet"):
