@@ -24,11 +24,11 @@ def must_be_flow(view: View, subject: str, fall: Fall, threshold: float) -> None
         raise Unknown("composition", f"TVL of {subject} is {fall.change:+.1%}, but with what is counted apart {together:+.1%}: {grown}")
 
 
-def must_be_confirmed(view: View, subject: str, points: Window, fall: Fall, parts: Parts | None) -> None:
+def must_be_confirmed(view: View, subject: str, points: Window, fall: Fall, threshold: float, parts: Parts | None) -> None:
     """Raise Unknown (unconfirmed) for a fall that nothing vouches for (yet).
 
-    ALVH: the price effect by two price sources explains half of it, or our on-chain sum agrees within 3 points, or it has stood. A series that comes
-    hourly or slower is taken as it is, but for a zero or a step over 50%.
+    ALVH: the price effect by two price sources explains half of it, or our on-chain sum agrees within 3 points, or it has stood: a fall that goes
+    on from one sample to the next stands. A series that comes hourly or slower is taken as it is, but for a zero or a step over 50%.
     """
     explained = parts is None or (parts.split is not None and explains_half(parts.split.change_usd, fall.usd))
     if parts is not None and parts.is_most and not explained:
@@ -38,7 +38,7 @@ def must_be_confirmed(view: View, subject: str, points: Window, fall: Fall, part
     own = own_change(view, subject, fall)
     if own is not None and round(abs(own - fall.change), 12) <= AGREES_WITHIN:
         return
-    stood = standing(points)
+    stood = standing(points, fall.before.usd * (1 - threshold))
     if has_stood(points.at[-stood:]) or (points.cadence_ms >= SLOW_CADENCE_MS and explained and not _is_steep(points, stood)):
         return
     view.wake(view.now + ASK_AGAIN_MS)  # prices and our own sum come at times of their own

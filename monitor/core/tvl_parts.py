@@ -40,13 +40,18 @@ class Fall:
     @staticmethod
     def of(points: Window, first: int, last: int) -> "Fall":
         before, after = _instant(points, first), _instant(points, last)
-        # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
-        return Fall(before, after, round(after.usd / before.usd - 1, 12) if before.usd > 0 else 0.0)
+        return Fall(before, after, change(before.usd, after.usd))
 
     @property
     def usd(self) -> float:
         """How much was lost."""
         return self.before.usd - self.after.usd
+
+
+def change(before_usd: float, after_usd: float) -> float:
+    """As a fraction; 0 where there was nothing before."""
+    # 92 / 100 - 1 is a binary hair above -8%: a fall of exactly the threshold must count.
+    return round(after_usd / before_usd - 1, 12) if before_usd > 0 else 0.0
 
 
 def _instant(points: Window, place: int) -> Instant:

@@ -16,6 +16,7 @@ CONFIRMATIONS = 2
 STUCK_MS = 24 * HOUR
 STUCK_RUNS = 3
 STANDS_WITHIN = 1.02
+REMEMBERED_POINTS = 2000
 
 
 def believable(view: View, subject: str, span_ms: int) -> Window:
@@ -63,9 +64,10 @@ def _moving(view: View, subject: str, source: str, span_ms: int, *, covered: boo
 
 
 def _history(view: View, subject: str, source: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """All that one source has said, times and values."""
+    """What one source has said so far, times and values of its newest 2000 points."""
     series = view.market.series(TVL, subject, source)
-    known = series.between(0, view.now) if series is not None else slice(0, 0)
+    stop = series.between(0, view.now).stop if series is not None else 0
+    known = slice(max(0, stop - REMEMBERED_POINTS), stop)
     at, value = (series.at[known], series.value[known]) if series is not None else ((), ())
     return np.array(at, dtype=np.int64), np.array(value, dtype=np.float64)
 
@@ -102,9 +104,9 @@ def joined(parts: Sequence[Window]) -> Window:
 
 def _value_before(view: View, subject: str, points: Window) -> float | None:
     """The last value before the window: it tells whether the window's first one is a spike."""
-    at, value = _history(view, subject, points.source)
-    place = int(np.searchsorted(at, points.at[0]))
-    return float(value[place - 1]) if place else None
+    series = view.market.series(TVL, subject, points.source)
+    place = series.between(0, int(points.at[0]) - 1).stop if series is not None else 0
+    return float(series.value[place - 1]) if series is not None and place else None
 
 
 def without_spikes(points: Window, before: float | None) -> Window:
@@ -127,8 +129,7 @@ def has_stood(at: npt.NDArray[np.int64]) -> bool:
     return len(at) > CONFIRMATIONS or int(at[-1] - at[0]) >= HOUR
 
 
-def standing(points: Window) -> int:
-    """At how many of the newest points the value has stood within 2% of the newest, or below."""
-    ceiling = float(points.value[-1]) * STANDS_WITHIN
-    above = np.flatnonzero(points.value > ceiling)
+def standing(points: Window, ceiling_usd: float) -> int:
+    """At how many of the newest points the value has stood at or below a ceiling, or within 2% of the newest."""
+    above = np.flatnonzero(points.value > max(ceiling_usd, float(points.value[-1]) * STANDS_WITHIN))
     return len(points) - (int(above[-1]) + 1 if len(above) else 0)

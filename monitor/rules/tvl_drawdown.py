@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.core.rule import Class, Group, Input, Rule, Scope
 from monitor.core.tvl_confirmed import conditions, must_be_confirmed, must_be_flow
-from monitor.core.tvl_parts import Fall, parts_of
+from monitor.core.tvl_parts import Fall, change, parts_of
 from monitor.core.tvl_series import believable
 from monitor.core.units import HOUR, MINUTE, Duration, Fraction
 from monitor.core.verdict import Verdict, at_most, of_one
@@ -59,14 +59,14 @@ class TvlDrawdown(Rule):
             return verdict
         must_be_flow(view, subject, fall, self.threshold)
         parts = parts_of(view, subject, fall)
-        must_be_confirmed(view, subject, points, fall, parts)
+        must_be_confirmed(view, subject, points, fall, self.threshold, parts)
         told = conditions(parts)
         return replace(verdict, reason=", ".join([reason, *(part.reason for part in told)]), conditions=(*verdict.conditions, *told))
 
     def over(self, view: View, subject: str, since: int) -> bool:
         """Drawdown above -4% at every sample of 24 h, the first of them included."""
         points = believable(view, subject, self.window + self.exit_for)
-        falls = np.array([Fall.of(points, self._base(points, i), i).change for i in range(len(points))])
+        falls = np.array([change(float(points.value[self._base(points, i)]), float(points.value[i])) for i in range(len(points))])
         bad = np.flatnonzero(falls <= -self.exit)
         first_good = int(bad[-1]) + 1 if len(bad) else 0
         return first_good < len(points) and int(points.at[-1] - points.at[first_good]) >= self.exit_for

@@ -232,7 +232,32 @@ def test_f_035_a_step_over_half_that_returns_with_the_next_poll_never_fires(tail
 
 def test_f_035_a_spike_is_no_high_either_where_it_is_the_first_of_the_window():
     assert code(*series("tvl.usd", X, [1000.0] * 9 + [3000.0] + [1000.0] * 48)) == "QUIET"
+    minutes = 48 * 60 + 1
+    assert code(*series("tvl.usd", X, [1000.0] * 9 + [3000.0] + [1000.0] * (minutes - 1), step_ms=MINUTE)) == "QUIET"
     assert code(*series("tvl.usd", X, [2900.0] * 9 + [3000.0] + [1000.0] * 48)) == "FIRED"
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ([920.0, 890.0, 860.0], "FIRED"),
+        ([920.0, 890.0], "unconfirmed"),
+        ([920.01, 890.0, 860.0], "unconfirmed"),
+        ([870.0, 920.0, 870.0], "FIRED"),
+        ([937.0, 937.0, 919.0], "FIRED"),
+        ([937.5, 937.5, 919.0], "unconfirmed"),
+    ],
+    ids=[
+        "it goes on falling",
+        "one further sample",
+        "the first was a hair above 8%",
+        "it comes and goes below 8%",
+        "within 2% of the newest",
+        "not so",
+    ],
+)
+def test_a_fall_that_goes_on_has_stood(tail: list[float], told: str):
+    assert code(*tvl(tail)) == told
 
 
 def test_the_newest_point_of_a_fast_source_must_stand_however_slow_the_days_before_it_come():
