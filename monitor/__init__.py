@@ -124,6 +124,10 @@ Judging:
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/tvl.py                 what a change of TVL is made of: prices, tokens that moved, and the rest
+    core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high
+    core/tvl_parts.py           what TVL was made of at two instants, out of the market
+    core/tvl_confirmed.py       whether a fall of TVL may be believed yet
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
