@@ -64,6 +64,7 @@ In and out:
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
     chain.py                    reads of one chain, each pass at one block hash
+    llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
     sinks/                      out: metrics, webhooks, the one port and its page
@@ -121,6 +122,7 @@ Judging:
     core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
+    core/windows.py             reads that several rules share: the first source that can answer, what held at an instant
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
