@@ -191,6 +191,7 @@ def test_the_ratio_is_the_independent_sum_of_its_parts(seed: int):
     rows = [row for asset, (amount, usd) in assets.items() for row in (*token(asset, amount), *price(asset, usd))]
     verdict = judge(rows, owed(debt))
     ratio = part(verdict, "quick ratio")
+    assert ratio is not None
     assert ratio == pytest.approx(sum(amount * usd for amount, usd in assets.values()) / debt, rel=1e-9)
     assert (verdict.state is State.FIRED) is (ratio < 1)
 
