@@ -90,7 +90,7 @@ def test_every_read_of_a_pass_names_one_block(tag: str) -> None:
 
 
 @pytest.mark.parametrize("broken", [erc20(WETH, "balanceOf", B), erc20(USDC, "decimals")], ids=["a balance", "decimals"])
-def test_a_treasury_of_which_one_part_is_missing_is_left_out_whole_and_the_others_stand(broken: Call) -> None:
+def test_f_059_a_treasury_of_which_one_part_is_missing_is_left_out_whole_and_the_others_stand(broken: Call) -> None:
     chain = node()
     chain.say_raw(broken, b"", success=False)
     harvest = poll(chain, source(**{"protocol:y": {"liabilities": "5 USD"}}))
