@@ -5,12 +5,13 @@ import random
 import pytest
 from pydantic import ValidationError
 
+from monitor.core.effects import LayerMoved
 from monitor.core.observation import Observation
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.registry import build
 from monitor.rules.quick_ratio import QuickRatio
-from tests.builders import START, engine_of, play, seen, series, view_of
+from tests.builders import START, engine_of, play, seen, series, settings_of, view_of
 from tests.builders import batches as batches_of
 
 X = "protocol:x"
@@ -178,9 +179,16 @@ def test_an_episode_ends_when_nothing_is_owed_any_more():
     assert engine.state.episodes == {}
 
 
-def test_it_asks_for_a_layer():
-    intent = QuickRatio().intent(judge(sums(1.0, 0.0), owed(5.0)))
-    assert intent.actions == ("short_perp", "top_up")
+def test_a_layer_is_proposed_for_who_is_exposed_to_that_protocol_and_for_nobody_else():
+    held = {"kind": "tokens", "amounts": {"ETH": 10.0}}
+    positions = [{"id": "in-x", "exposed_to": [X], **held}, {"id": "elsewhere", **held}]
+    engine = engine_of(settings_of(rules=["quick-ratio"], positions=positions, book={"capital": 100_000.0, "assets": ["ETH"]}), now=START - 40 * DAY)
+    prices = [row for source in ("p1", "p2") for row in flat("price.usd", 3000.0, subject="ETH", source=source)]
+    newest = [row for row in (*prices, *sums(500.0, 0.0), *owed(1000.0)) if row.at > START - 3 * DAY]
+    effects = play(engine, batches_of(newest))
+    [moved] = [effect for effect in effects if isinstance(effect, LayerMoved)]
+    assert moved.proposal is not None
+    assert (moved.proposal.position, moved.proposal.tier, moved.proposal.action) == ("in-x", "intermediate", "top_up")
 
 
 @pytest.mark.parametrize("seed", range(20))
