@@ -158,10 +158,17 @@ class QuickRatio(Rule):
 
     def _held(self, view: View, subject: str) -> Held:
         """Of wallets where any are read, else of a provider's sums."""
-        sources = sorted({source for metric in LIQUID.values() for source in view.sources(metric, subject)})
-        for source in sources:
-            if (held := self._wallets(view, subject, source)) is not None:
+        blind: list[Unknown] = []
+        for source in sorted({source for metric in LIQUID.values() for source in view.sources(metric, subject)}):
+            try:
+                held = self._wallets(view, subject, source)
+            except Unknown as why:
+                blind.append(why)
+                continue
+            if held is not None:
                 return held
+        if blind:
+            raise blind[0]
         return of_first(
             view.sources(PARTS["stables"], subject), lambda source: self._sums(view, subject, source), f"nobody says what {subject} holds"
         )

@@ -100,6 +100,11 @@ def test_wallets_stand_before_a_provider_s_sums_and_stale_ones_are_not_replaced(
         judge(*stale)
 
 
+def test_wallets_that_one_source_lost_are_taken_from_another():
+    rows = [token("USDC", 10.0, source="a", end=START - 4 * DAY), token("USDC", 20.0, source="b"), price("USDC", 1.0), owed(5.0)]
+    assert part(judge(*rows), "stables") == 20.0
+
+
 def test_wallets_that_have_not_been_read_for_longer_than_the_window_are_no_longer_set_up():
     old = token("USDC", 10.0, end=START - 60 * DAY)
     assert part(judge(old, sums(1e6, 0.0), owed(5.0)), "stables") == 1e6
@@ -167,6 +172,13 @@ def test_the_evidence_holds_both_ends():
     view = view_of(*sums(100.0, 300.0), *owed(50.0))
     QuickRatio().judge(view, X)
     assert {e.at for e in view.evidence if e.metric == "treasury.majors_usd"} == {START - 30 * DAY, START}
+
+
+def test_who_owes_nothing_has_no_ratio_and_no_distance():
+    verdict = judge(sums(0.0, 0.0), owed(0.0))
+    assert (verdict.state, verdict.code) == (State.QUIET, "no-creditor")
+    assert (verdict.value, verdict.threshold, verdict.distance) == (None, None, None)
+    assert part(verdict, "liabilities") == 0.0
 
 
 def test_an_episode_ends_when_nothing_is_owed_any_more():
