@@ -66,6 +66,7 @@ In and out:
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
+    llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
     sinks/                      out: metrics, webhooks, the one port and its page
@@ -123,6 +124,7 @@ Judging:
     core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
+    core/windows.py             reads that several rules share: the first source that can answer, what held at an instant
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
     core/tvl.py                 what a change of TVL is made of: prices, tokens that moved, and the rest
     core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high

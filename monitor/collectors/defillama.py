@@ -81,9 +81,9 @@ COIN_IDS: Mapping[str, str] = {
 class DefiLlama(Collector):
     """Daily points go under `defillama`, the newest point under `defillama-now`.
 
-    `coins` adds or replaces CoinGecko ids by asset, `chain_names` DefiLlama's names of chains by ours. `tokens` bounds how many tokens of
-    each protocol are followed, by worth; `recent` is how far back a poll looks (the rest is history). A whole-protocol subject whose body
-    is too large falls back to the current number.
+    `coins` adds or replaces CoinGecko ids by asset, each priced whether it is watched or not, `chain_names` DefiLlama's names of chains by
+    ours. `tokens` bounds how many tokens of each protocol are followed, by worth; `recent` is how far back a poll looks (the rest is
+    history). A whole-protocol subject whose body is too large falls back to the current number.
     """
 
     title: ClassVar[str] = "DefiLlama"
@@ -208,7 +208,7 @@ class DefiLlama(Collector):
 
     def _coin_ids(self, watch: Watch) -> dict[str, str]:
         known = {**COIN_IDS, **self.coins}
-        return {asset: known[asset] for asset in dict.fromkeys((*watch.assets, *STABLECOINS)) if asset in known}
+        return {asset: known[asset] for asset in dict.fromkeys((*watch.assets, *STABLECOINS, *self.coins)) if asset in known}
 
 
 def _between(harvest: Harvest, from_ms: int, to_ms: int) -> Harvest:

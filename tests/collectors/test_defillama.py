@@ -245,3 +245,10 @@ def test_the_probe_says_what_was_seen_or_what_was_refused() -> None:
     broken = net(chain=points((TODAY - DAY, None), (RECEIVED, 69.5e9)))
     with pytest.raises(BadPayload, match="1 of 5 rows refused, first: chain:ethereum 2026-11-19"):
         asyncio.run(DefiLlama().probe(ports(broken), watch))
+
+
+def test_a_coin_that_is_added_is_priced_though_nobody_holds_it() -> None:
+    """What a treasury holds is no asset of the book, and still needs a price."""
+    collector = DefiLlama(coins={"WSTETH": "wrapped-steth"})
+    assert ("price.usd", "WSTETH") in collector.provides(Watch())
+    assert "price.usd/WSTETH" in collector.streams(Watch())
