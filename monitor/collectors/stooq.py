@@ -3,11 +3,11 @@
 CSV: `https://stooq.com/q/d/l/?s=^spx&i=d&d1=YYYYMMDD&d2=YYYYMMDD` with Date, Open, High, Low, Close. There is no published contract; a used-up
 quota or an unknown symbol comes as a line of text with HTTP 200, which is refused as no table.
 
-Funds such as VXX and UVXY merge their shares again and again, and their history is then written anew. A poll therefore says of every session
-but the newest that it is known since it was received: a rewritten past is a later vintage, never a move. Within one answer a close that is
-`break_factor` times the one before it, or a fraction of that, is taken for a history that was rewritten in part: what stands before it is
-refused. Sessions older than `recent` keep the old scale until `backfill` is run again, and a merger of shares below `break_factor` cannot be told
-from a move.
+Funds such as VXX and UVXY merge their shares again and again, and their history is then written anew: the monitor keeps each value that
+changed as a later vintage, known from its receipt, so that the whole of `recent` moves to the new scale at once and no decision of the past
+changes. Within one answer a close that is `break_factor` times the one before it, or a fraction of that, is taken for a history that was
+rewritten in part: what stands before it is refused. Sessions older than `recent` keep the old scale until `backfill` is run again, and a
+merger of shares below `break_factor` cannot be told from a move.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Stooq(Collector):
         parts: list[Harvest | SourceError | BadPayload] = []
         for subject in self._symbols():
             try:
-                parts.append(as_vintage(await self._closes(ports, subject, now - self.recent, now), now))
+                parts.append(await self._closes(ports, subject, now - self.recent, now))
             except SourceError as error:
                 parts.append(error)
             except BadPayload as error:
@@ -110,9 +110,3 @@ def _after_break(values: Sequence[float], factor: float) -> int:
 def _ratio(value: float, before: float) -> float:
     # A close of nothing is the door's to refuse; here it must not hide a break.
     return value / before if value > 0 and before > 0 else 1.0
-
-
-def as_vintage(harvest: Harvest, received_at: int) -> Harvest:
-    """The newest session as known by the rule of its metric, all others as known from their receipt."""
-    told = [Reading(r.metric, r.subject, r.value, r.at, received_at) for r in harvest.readings[:-1]]
-    return Harvest([*told, *harvest.readings[-1:]], harvest.rejected)
