@@ -122,5 +122,5 @@ def _of_one_sign(rows: Floats) -> Bools:
 def _windows(values: ArrayLike, bars: int) -> Floats:
     """The last `bars` values of each row, shape (n, bars), with NaN before the first; a copy, so that sums do not depend on n."""
     series = np.asarray(values, dtype=np.float64)
-    padded = np.concatenate((np.full(bars - 1, np.nan), series))
-    return np.ascontiguousarray(sliding_window_view(padded, bars)[: series.size])
+    padded = np.concatenate((np.full(bars, np.nan), series))
+    return np.ascontiguousarray(sliding_window_view(padded, bars)[1:])
