@@ -50,12 +50,12 @@ def is_session(calendar: str, at: int) -> bool:
 
 def last_of_week(calendar: str, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """For each session (its day, ascending) whether it is the last of its ISO week: the next one is of another week. Nothing ahead is needed."""
-    following = np.array([session_after(calendar, int(day), 1) for day in at], dtype=np.int64)
-    return np.asarray(_monday(following) != _monday(at))
+    days = np.asarray(at // DAY, dtype=np.int64)
+    following = np.busday_offset(days.astype("datetime64[D]"), 1, busdaycal=_calendar(calendar)).astype(np.int64)
+    return np.asarray(_monday(following) != _monday(days))
 
 
-def _monday(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    days = at // DAY
+def _monday(days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return days - (days + THURSDAY) % 7  # the first of January 1970 was a Thursday
 
 

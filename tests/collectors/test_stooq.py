@@ -85,7 +85,7 @@ def test_a_close_of_nothing_is_left_to_the_door_and_hides_no_break():
 
 
 def test_a_history_that_is_written_anew_is_a_later_vintage_and_no_move():
-    """F-027: the past as it was known stays known as it was."""
+    """What was known in the past stays known as it was."""
     market = Market()
     for content, now in ((body(10, 11, 12, 11, 10), NOW), (body(40, 44, 48, 44, 40), NOW + 3_600_000)):
         admitted = admit(list(read(content, now).readings), source="stooq", received_at=now).observations
