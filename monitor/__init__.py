@@ -69,6 +69,7 @@ In and out:
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
+    daily_csv.py                CSV tables of daily values, read in one way
     sinks/                      out: metrics, webhooks, the one port and its page
     sinks/sender.py             from the outbox to the channels, at least once
     sinks/webhook.py            one signed webhook and what its answer means
@@ -130,6 +131,8 @@ Judging:
     core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high
     core/tvl_parts.py           what TVL was made of at two instants, out of the market
     core/tvl_confirmed.py       whether a fall of TVL may be believed yet
+    core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
+    core/bars.py                the best bars that any source has, and series brought into step
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -154,6 +157,7 @@ Facts:
     core/observation.py         a fact with two times
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
+    core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:
