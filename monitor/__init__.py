@@ -144,6 +144,7 @@ Facts:
     core/market.py              everything that is known so far, by series
     core/door.py                the one door: a reading is admitted, or refused with a reason
     core/observation.py         a fact with two times
+    core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
