@@ -209,7 +209,7 @@ def private_hosts(config: Config) -> frozenset[str]:
     from urllib.parse import urlsplit
 
     urls = [chain.rpc for chain in config.chains.values()]
-    urls += [one.endpoint for one in config.enabled_sources.values()]
+    urls += [url for one in config.enabled_sources.values() for url in one.urls()]
     urls += [channel.url.get_secret_value() for channel in config.alerts.channels.values()]
     return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
 

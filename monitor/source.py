@@ -3,7 +3,8 @@
 A collector never stores, never decides and never guesses: it returns readings, and counts what it had to refuse.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
@@ -13,7 +14,7 @@ from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
-from monitor.errors import BadPayload
+from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 
 
@@ -28,15 +29,32 @@ class Ports:
 
 @dataclass(frozen=True)
 class Harvest:
-    """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`)."""
+    """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`).
+
+    `records` says that the readings are not what is so now but what somebody wrote down: they stay as old as they say.
+    """
 
     readings: Sequence[Reading] = ()
     rejected: Sequence[str] = ()
+    records: bool = False
 
     @staticmethod
     def together(parts: Iterable["Harvest"]) -> "Harvest":
         parts = tuple(parts)
         return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
+
+
+async def side_by_side(parts: Mapping[str, Awaitable[Harvest]]) -> Harvest:
+    """All parts at once; one that fails is a refusal under its name. Raises its SourceError or BadPayload where every part failed."""
+    found = await asyncio.gather(*parts.values(), return_exceptions=True)
+    failures = {name: one for name, one in zip(parts, found, strict=True) if isinstance(one, SourceError | BadPayload)}
+    for one in found:
+        if isinstance(one, BaseException) and not isinstance(one, SourceError | BadPayload):
+            raise one
+    if failures and len(failures) == len(found):
+        raise next(iter(failures.values()))
+    refused = Harvest(rejected=[f"{name}: {failure}" for name, failure in failures.items()])
+    return Harvest.together([*(one for one in found if isinstance(one, Harvest)), refused])
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,14 @@ class Collector:
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The (metric, subject) pairs that this source will deliver for what is watched; empty when it has nothing to do."""
         raise NotImplementedError
+
+    def has_work(self, watch: Watch) -> bool:
+        """Whether `check` has anything to probe. A feed whose rows name themselves does, though it cannot say beforehand what it brings."""
+        return bool(self.provides(watch))
+
+    def urls(self) -> tuple[str, ...]:
+        """URLs that the user wrote himself: their hosts may lie in a private network."""
+        return (self.endpoint,)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over everything it watches. Raises SourceError or BadPayload when the pass as a whole failed."""
