@@ -72,6 +72,7 @@ In and out:
     sinks/receiver.py           a receiver of our own webhooks, on the loopback
     sinks/http.py               the port: page, API, metrics, health
     sinks/guards.py             who may ask, and how
+    sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
     sinks/metrics.py            Prometheus exposition, a projection of the view model
