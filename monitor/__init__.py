@@ -76,6 +76,7 @@ In and out:
     sinks/receiver.py           a receiver of our own webhooks, on the loopback
     sinks/http.py               the port: page, API, metrics, health
     sinks/guards.py             who may ask, and how
+    sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
     sinks/metrics.py            Prometheus exposition, a projection of the view model
@@ -155,6 +156,7 @@ Facts:
     core/market.py              everything that is known so far, by series
     core/door.py                the one door: a reading is admitted, or refused with a reason
     core/observation.py         a fact with two times
+    core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
     core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them

@@ -16,7 +16,7 @@ from monitor.core.effects import Alerted, Effect
 from monitor.core.events import Configured, Signal
 from monitor.core.observation import Reading
 from monitor.errors import MonitorError
-from monitor.pipeline import Pipeline
+from monitor.pipeline import Pipeline, row_of
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
 
@@ -101,8 +101,3 @@ def _leave(config: Config, messages: Sequence[tuple[str, Mapping[str, Any]]]) ->
             store.inbox.put(wall_ms(), who(), kind, body)
     finally:
         store.close()
-
-
-def row_of(reading: Reading) -> list[object]:
-    """A reading as an inbox message carries it."""
-    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from monitor.core.decode import parse_decimal
 from monitor.core.door import admit
 from monitor.core.observation import Observation, Reading
-from monitor.core.units import iso, parse_time
-from monitor.core.vocabulary import find_metric
+from monitor.core.rows import HEADER, parse_row
+from monitor.core.units import iso
 from monitor.errors import BadPayload, ConfigError
 
-HEADER = ["metric", "subject", "source", "at", "known_at", "value"]
 SHOWN_PROBLEMS = 20
 
 
@@ -38,8 +36,8 @@ def read_csv(path: Path) -> Rows:
     readings, problems = [], []
     for line, cells in numbered:
         try:
-            readings.append((line, _reading(cells)))
-        except (ValueError, BadPayload) as error:
+            readings.append((line, parse_row(cells)))
+        except BadPayload as error:
             problems.append(f"{path}:{line}: {error}")
     admission = admit([reading for _, reading in readings], source="import", received_at=time.time_ns() // 1_000_000)
     problems += [f"{path}:{readings[r.index][0]}: {r.metric} {r.subject}: {r.reason}" for r in admission.rejections]
@@ -59,27 +57,6 @@ def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, cells
     except csv.Error as error:
         raise ConfigError(f"{path}:{reader.line_num}: not CSV: {error}") from None
-
-
-def _reading(cells: list[str]) -> Reading:
-    if len(cells) != len(HEADER):
-        raise ValueError(f"{len(cells)} columns instead of {len(HEADER)}")
-    metric, subject, source, at, known_at, value = cells
-    if not source:
-        raise ValueError("source is missing: say who the value is from")
-    known = parse_time(known_at) if known_at.strip() else None
-    return Reading(metric, subject, _value(metric, value), parse_time(at), known, source)
-
-
-def _value(metric: str, text: str) -> float | int:
-    row = find_metric(metric)
-    if row is not None and row.exact:
-        return int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else _not_whole(text)
-    return parse_decimal(text)
-
-
-def _not_whole(text: str) -> int:
-    raise ValueError(f"value {text!r} is not a whole number, and this metric is a chain integer")
 
 
 def write_csv(observations: Iterable[Observation], file: IO[str]) -> int:

@@ -155,6 +155,11 @@ class Pipeline:
         return any(silence.until > wall and _matches(silence, alert) for silence in self.engine.state.silences.values())
 
 
+def row_of(reading: Reading) -> list[object]:
+    """A reading as a message of the inbox carries it; `Pipeline.take` reads it back."""
+    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]
+
+
 def _matches(silence: Silenced, alert: Alerted) -> bool:
     rule, subject = alert.data.get("rule", ""), alert.data.get("subject", "")
     names = (alert.type, str(rule), f"{rule}/{subject}", str(alert.data.get("position", "")))

@@ -5,6 +5,7 @@ What a position is worth is what the position manager would pay for it in that b
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 MANAGER_ABI, POOL_ABI = "uniswap_v3_position_manager", "uniswap_v3_pool"
 # NonfungiblePositionManager by chain id: docs.uniswap.org/contracts/v3/reference/deployments, one page for each chain.
@@ -53,15 +54,7 @@ class UniswapV3(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-        parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-        for name, positions in self._by_chain(watch).items():
-            try:
-                parts.append(await self._chain(ports.net, watch, name, positions))
-            except (SourceError, BadPayload) as problem:
-                failures.append(problem)
-        if failures and not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+        return await each(partial(self._chain, ports.net, watch, name, positions) for name, positions in self._by_chain(watch).items())
 
     def _by_chain(self, watch: Watch) -> dict[str, list[Position]]:
         grouped: dict[str, list[Position]] = {}
