@@ -39,6 +39,7 @@ Running:
     replay/rule_tests.py        unit tests of rules, as promtool has them
     feeds.py                    where events come from: supervised pollers and a ticker
     imports.py                  observations from and to CSV
+    spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
     dashboards/alarms.py        alerting and recording rules
@@ -143,7 +144,9 @@ Facts:
 
     core/market.py              everything that is known so far, by series
     core/door.py                the one door: a reading is admitted, or refused with a reason
+    core/candles.py             candles whose parts contradict each other
     core/observation.py         a fact with two times
+    core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
