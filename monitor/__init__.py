@@ -69,6 +69,7 @@ In and out:
     chain.py                    reads of one chain, each pass at one block hash
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
+    daily_csv.py                CSV tables of daily values, read in one way
     sinks/                      out: metrics, webhooks, the one port and its page
     sinks/sender.py             from the outbox to the channels, at least once
     sinks/webhook.py            one signed webhook and what its answer means
@@ -125,6 +126,8 @@ Judging:
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
+    core/bars.py                the best bars that any source has, and series brought into step
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -151,6 +154,7 @@ Facts:
     core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
+    core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

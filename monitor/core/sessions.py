@@ -48,6 +48,17 @@ def is_session(calendar: str, at: int) -> bool:
     return not calendar or bool(np.is_busday(np.datetime64(at // DAY, "D"), busdaycal=_calendar(calendar)))
 
 
+def last_of_week(calendar: str, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """For each session (its day, ascending) whether it is the last of its ISO week: the next one is of another week. Nothing ahead is needed."""
+    following = np.array([session_after(calendar, int(day), 1) for day in at], dtype=np.int64)
+    return np.asarray(_monday(following) != _monday(at))
+
+
+def _monday(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    days = at // DAY
+    return days - (days + THURSDAY) % 7  # the first of January 1970 was a Thursday
+
+
 @cache
 def _calendar(name: str) -> np.busdaycalendar:
     holidays = {"nyse": _nyse, "bonds": _bonds}[name]
