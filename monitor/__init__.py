@@ -128,6 +128,7 @@ Judging:
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
     core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
     core/bars.py                the best bars that any source has, and series brought into step
+    core/beta.py                beta to the market, and its standard error
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:

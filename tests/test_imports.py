@@ -14,7 +14,7 @@ import pytest
 
 from monitor import commands, spool
 from monitor.config import Config, discover, load
-from monitor.core.candles import Candles
+from monitor.core.candles import Candles, bar_of
 from monitor.core.observation import Reading, SeriesKey
 from monitor.core.units import HOUR, iso
 from monitor.errors import ConfigError
@@ -76,8 +76,9 @@ def test_of_a_part_that_comes_twice_the_last_counts():
     candles = Candles()
     for part, value in (("high", 1.0), ("low", 2.0), ("high", 3.0), ("volume", 1.0)):
         candles.add(seen(f"candle.4h.{part}", "BTC", value))
-    candles.add(seen("tvl.usd", "chain:base", 1.0))
-    assert candles.broken() == {}
+    apart = seen("tvl.usd", "chain:base", 1.0)
+    candles.add(apart)
+    assert candles.broken() == {} and bar_of(apart) is None
 
 
 def test_of_many_bad_rows_all_are_counted_and_the_first_are_named(tmp_path: Path):
