@@ -36,6 +36,7 @@ Running:
     replay/report.py            replay as lines
     replay/explain.py           why a rule fired, or why not: replay, stopped at an instant
     replay/audit.py             the journal thought again must give the recorded decisions, byte for byte
+    replay/measure.py           what rules did over a history: episodes, share of time, lead to the next low
     replay/rule_tests.py        unit tests of rules, as promtool has them
     feeds.py                    where events come from: supervised pollers and a ticker
     imports.py                  observations from and to CSV
