@@ -36,9 +36,11 @@ Running:
     replay/report.py            replay as lines
     replay/explain.py           why a rule fired, or why not: replay, stopped at an instant
     replay/audit.py             the journal thought again must give the recorded decisions, byte for byte
+    replay/measure.py           what rules did over a history: episodes, share of time, lead to the next low
     replay/rule_tests.py        unit tests of rules, as promtool has them
     feeds.py                    where events come from: supervised pollers and a ticker
     imports.py                  observations from and to CSV
+    spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
     dashboards/alarms.py        alerting and recording rules
@@ -134,6 +136,7 @@ Judging:
     core/tvl_confirmed.py       whether a fall of TVL may be believed yet
     core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
     core/bars.py                the best bars that any source has, and series brought into step
+    core/beta.py                beta to the market, and its standard error
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -155,6 +158,7 @@ Facts:
 
     core/market.py              everything that is known so far, by series
     core/door.py                the one door: a reading is admitted, or refused with a reason
+    core/candles.py             candles whose parts contradict each other
     core/observation.py         a fact with two times
     core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence

@@ -84,13 +84,13 @@ class Holding:
 
 async def survey(reader: BlockPinnedReader, block: Block, chain: str, manager: str, positions: Sequence[Position]) -> Harvest:
     """Readings of positions and their pools, all of one block. A position that cannot be read is a rejected row; the others stand."""
-    factory, *answers = await reader.read(block, [Call(manager, MANAGER_ABI, "factory"), *(_held(manager, each) for each in positions)])
+    factory, *answers = await reader.read(block, [Call(manager, MANAGER_ABI, "factory"), *(_held(manager, position) for position in positions)])
     rejected, holdings = list[str](), dict[str, Holding]()
-    for each, answer in zip(positions, answers, strict=True):
+    for position, answer in zip(positions, answers, strict=True):
         try:
-            holdings[each.id] = parse_holding(answer)
+            holdings[position.id] = parse_holding(answer)
         except BadPayload as problem:
-            rejected.append(f"{each.id}: {problem}")
+            rejected.append(f"{position.id}: {problem}")
     wanted = [_pool_of(_one(factory), holding) for holding in holdings.values()]
     pools = dict(zip(holdings, await reader.read(block, wanted), strict=True))
     harvest = await _states(reader, block, chain, manager, holdings, pools)
