@@ -16,7 +16,7 @@ from monitor.core.effects import Alerted, Effect
 from monitor.core.events import Configured, Signal
 from monitor.core.observation import Reading
 from monitor.errors import MonitorError
-from monitor.pipeline import Pipeline
+from monitor.pipeline import OPERATOR, Pipeline
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
 
@@ -43,10 +43,12 @@ def import_readings(config: Config, readings: Sequence[Reading]) -> str:
     try:
         pipeline = resumed(store, config, wall_ms)
         drain(pipeline)
-        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), records=True).stored for part in parts)
+        received = [pipeline.receive(part, source=OPERATOR, now=wall_ms(), records=True) for part in parts]
     finally:
         store.close()
-    return f"{stored} new"
+    refused = [rejection for one in received for rejection in one.rejections]
+    why = f", {len(refused)} refused, first: {refused[0].metric} {refused[0].subject}: {refused[0].reason}" if refused else ""
+    return f"{sum(one.stored for one in received)} new{why}"
 
 
 def signal(config: Config, action: str, target: str, note: str = "", until: int | None = None) -> str:
