@@ -57,7 +57,9 @@ def _by_one_factor(ratios: Mapping[Observation, float]) -> dict[Observation, flo
     factor = sorted(ratios.values())[len(ratios) // 2]
     olds = {row: row.value / ratio for row, ratio in ratios.items()}
     coarse = min(places(olds.values()), places(row.value for row in ratios))
-    return dict(ratios) if all(same_print(olds[row] * factor, row.value, coarse) for row in ratios) else {}
+    # Both levels are rounded, and so is the factor that stands between them.
+    rounding = 1.5 * 10.0**-coarse
+    return dict(ratios) if all(abs(olds[row] * factor - row.value) <= rounding for row in ratios) else {}
 
 
 def _is_whole(market: Market, key: SeriesKey, rows: Sequence[Observation]) -> bool:
