@@ -66,12 +66,12 @@ def altered(row: Observation, rng: Random) -> float | int:
 
 
 def said_at(make: Make, settings: Settings, instance: Instance, rows: Sequence[Observation], t: int, until: int) -> str:
-    """The verdict as it stood at t, in the canonical spelling."""
+    """The verdict as it stood at t, in the canonical spelling; where history was to end at t, the last there is, as `explain --at` takes it."""
     ordered = sorted(rows, key=lambda row: row.known_at)
     engine = make(ordered)
     stood = None
     for event, _ in by_knowledge(engine, settings, ordered, until, [t]):
-        if event.now <= t:
+        if event.now <= t or until == t:
             stood = engine.state.verdicts.get(instance)
     return dumps(stood)
 

@@ -107,8 +107,8 @@ def test_f_086_the_same_print_from_a_coarser_source_changes_nothing_and_is_no_re
     """309.64 rounds to 309.6: the year on year of the coarse one would be another, and is not read."""
     exact = [level(FEBRUARY, 309.64, REVISED), level(JANUARY, 309.04, REVISED)]
     pipeline.receive(exact, source="bls", now=REVISED)
-    coarse = [Reading(r.metric, r.subject, round(float(r.value), 1), r.at, REVISED, "fred") for r in [*past(), level(FEBRUARY, 309.64, REVISED)]]
-    received = pipeline.receive(coarse, source="fred", now=REVISED + 1)
+    coarse = [Reading(r.metric, r.subject, round(float(r.value), 1), r.at, REVISED, "alfred") for r in [*past(), level(FEBRUARY, 309.64, REVISED)]]
+    received = pipeline.receive(coarse, source="alfred", now=REVISED + 1)
     assert [e for e in received.effects if not isinstance(e, Alerted)] == []
     assert alerts(received.effects) == []
     assert {e.source for e in pipeline.engine.state.verdicts[RISING].evidence} == {"bls"}
