@@ -63,6 +63,8 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    hours.py                    which blocks an hour holds
+    chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
