@@ -119,7 +119,8 @@ The engine:
     core/effects.py             what goes out: a closed family
     core/state.py               the fold of the effects, which is all that is remembered
     core/settings.py            what the engine must know of a configuration
-    core/notices.py             silent sources, blind rules, the heartbeat
+    core/notices.py             silent sources, blind rules, late prints, the heartbeat
+    core/revisions.py           a level that is published anew and turns a verdict over
     core/operator.py            the operator's word, an event like any other
 
 Judging:
@@ -164,6 +165,8 @@ Facts:
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
     core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
+    core/prints.py              where each print of CPI and PPI stands: scheduled, moved, late, released, revised, never published
+    core/rebasing.py            levels in another unit or of another base year, refused
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

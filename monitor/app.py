@@ -84,7 +84,11 @@ def subscriptions(config: Config) -> list[Subscription]:
 
 
 def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
-    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
+    def asked_at(name: str) -> int:
+        known = pipeline.engine.state.sources.get(name)
+        return known.asked_at if known is not None else 0
+
+    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at, asked_at)
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def through_inbox(store: SqliteStore, now_ms: Callable[[], int]) -> Keep:
         rows = [row_of(reading) for reading in readings]
         with store.transaction():
             for start in range(0, len(rows), ROWS_A_MESSAGE):
-                store.inbox.put(now_ms(), who(), "observations", {"rows": rows[start : start + ROWS_A_MESSAGE]})
+                store.inbox.put(now_ms(), who(), "observations", {"rows": rows[start : start + ROWS_A_MESSAGE], "sender": SENDER})
             store.bookmark(*bookmark)
         return len(rows), ()
 

@@ -105,6 +105,11 @@ class Collector:
         super().__init_subclass__(**kwargs)
         cls.id = cls.__module__.rpartition(".")[2].replace("_", "-")
 
+    @property
+    def pause_ms(self) -> int:
+        """Least time between two polls (milliseconds), kept across restarts: what a source's daily quota asks for. 0 where there is none."""
+        return 0
+
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The (metric, subject) pairs that this source will deliver for what is watched; empty when it has nothing to do."""
         raise NotImplementedError

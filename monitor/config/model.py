@@ -23,6 +23,7 @@ AlertType = Literal[
     "trigger.fired",
     "trigger.resolved",
     "data.stale",
+    "data.revised",
     "data.conflict",
     "source.down",
     "budget.exhausted",
