@@ -93,6 +93,8 @@ In and out:
     store/lock.py               one writer at a time
     registry.py                 plug-ins, found by file name
     net.py                      the network as a port, under one set of limits
+    dial.py                     how a connection is made: names, addresses, certificates, lanes
+    trust.py                    which certificate authorities this machine believes
     clock.py                    time as a port
     early.py                    the port answers before the rest of the program is imported
     logs.py                     one line a record, secrets blotted

@@ -14,6 +14,7 @@ import structlog
 from monitor.core.book import Watch
 from monitor.core.text import safe_text
 from monitor.core.units import HOUR
+from monitor.dial import LANE
 from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Ports
 
@@ -91,6 +92,7 @@ class LiveFeed:
 
     async def _supervise(self, name: str) -> None:
         """Poll for ever. A crash is a bug of ours: it is logged, counted and told, and the poller starts again."""
+        LANE.set(name)
         poller = _Poller(name, self._collectors[name], self._ports, self._watch)
         while True:
             try:
