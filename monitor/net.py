@@ -108,8 +108,10 @@ class HttpNet:
         requests_per_host: int = 4,
         library_max_bytes: int = LIBRARY_MAX_BYTES,
         now_seconds: Callable[[], float] = time.time,
+        on_date: Callable[[str, str, str], object] = lambda host, date, age: None,
     ) -> None:
         self._now_seconds = now_seconds
+        self._on_date = on_date
         self._library_max_bytes = library_max_bytes
         self._policy = policy or EgressPolicy()
         self._requests_per_host = requests_per_host
@@ -145,7 +147,9 @@ class HttpNet:
         web3: `await AsyncHTTPProvider(url).cache_async_session(session)`.
         Oversized bodies raise `BadPayload` and redirects `SourceError`, which both libraries let through.
         """
-        session = self._new_session(_bounded_response(self._library_max_bytes), (_note_host, _refuse_redirect), LIBRARY_TIMEOUT_SECONDS)
+        session = self._new_session(
+            _bounded_response(self._library_max_bytes), (_note_host, self._note_date, _refuse_redirect), LIBRARY_TIMEOUT_SECONDS
+        )
         self._lent.append(session)
         return session
 
@@ -211,12 +215,18 @@ class HttpNet:
         # Raised out here, the error has no cause or context: the library's own message has the whole URL in it.
         raise failure
 
+    async def _note_date(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Every answer tells the hour of the host that gave it."""
+        answer = await handler(request)
+        self._on_date(request.url.host or "", answer.headers.get("Date", ""), answer.headers.get("Age", ""))
+        return answer
+
     @property
     def _session(self) -> aiohttp.ClientSession:
         """The session for our own requests in this lane. Each of them carries its deadline; the session's is for libraries that forget theirs."""
         lane = LANE.get()
         if lane not in self._own:
-            self._own[lane] = self._new_session(aiohttp.ClientResponse, (_note_host,), None)
+            self._own[lane] = self._new_session(aiohttp.ClientResponse, (_note_host, self._note_date), None)
         return self._own[lane]
 
     def _connector(self) -> aiohttp.TCPConnector:
