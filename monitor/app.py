@@ -117,8 +117,7 @@ async def serve(
     from monitor.sinks.sender import Sender
     from monitor.source import Ports
 
-    witnesses = Witnesses()
-    clock = SteadyClock(witnesses)
+    clock = SteadyClock(witnesses := Witnesses())
     async with AsyncExitStack() as stack:
         store = SqliteStore(config.store.path, role="run")
         stack.callback(store.close)

@@ -174,7 +174,7 @@ class Daemon:
         asking = asyncio.create_task(_follow_idly(feed), name="asking the hour")
         try:
             while (why := doubt()) and not self._stop.is_set():
-                if why != self.waiting_for:
+                if not self.waiting_for:
                     log.error("nothing is decided by such a clock", reason=why)
                 self.waiting_for = why
                 await self.clock.sleep(INBOX_SECONDS)

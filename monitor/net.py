@@ -36,6 +36,7 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 USER_AGENT = "defi-hedge-monitor"
 
 _PERMANENT = frozenset({401, 403, 451})
+_OLD_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"})
 _ASKS_FOR_PATIENCE = frozenset({418, 429, 503})
 
 Params = Mapping[str, str | int]
@@ -351,13 +352,17 @@ def _decoded(url: str, body: bytes, max_bytes: int) -> object:
         raise BadPayload(f"{display_url(url)}: {error}") from None
 
 
+def _speaks_too_old_tls(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError) and getattr(error.os_error, "reason", None) in _OLD_TLS
+
+
 def _failure(url: str, timeout_seconds: float, error: Exception) -> SourceError:
     """Say in our words, with the host alone, why no answer came."""
     place = display_url(url)
     if isinstance(error, TimeoutError):
         return SourceError(f"{place}: no complete answer within {timeout_seconds:g} s")
     if isinstance(error, aiohttp.ClientSSLError):
-        refused = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        refused = isinstance(error, aiohttp.ClientConnectorCertificateError) or _speaks_too_old_tls(error)
         return SourceError(f"{place}: no secure connection: {redact_urls(str(error))}", permanent=refused)
     # After TLS, because a certificate error is a ValueError too. Only the kind: the text of these has the URL or the header in it.
     if isinstance(error, ValueError):

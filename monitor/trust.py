@@ -1,5 +1,6 @@
 """The trust store: which certificate authorities this machine believes, and whether that list can still be right."""
 
+import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -59,4 +60,4 @@ def _files() -> Iterator[Path]:
 
 def _expected() -> str:
     paths = ssl.get_default_verify_paths()
-    return paths.openssl_cafile
+    return os.environ.get(paths.openssl_cafile_env) or paths.openssl_cafile
