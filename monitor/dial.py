@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
 
 LOOKUP_SECONDS = 5.0
 # An address is not used for longer than this after the name server gave it, whatever becomes of the name server.
@@ -30,6 +31,17 @@ Found = list[tuple[Any, ...]] | OSError
 
 class EgressRefused(OSError):
     """An `OSError`, so that the connector goes on to the next address of the name."""
+
+
+class Request(aiohttp.ClientRequest):
+    """Goes out over no connection on which something waits that nobody asked for: it would be taken for the answer."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Raises what aiohttp answers with a fresh connection where the method may be repeated."""
+        if conn.protocol is not None and conn.protocol.should_close:
+            conn.close()
+            raise aiohttp.ServerDisconnectedError("the connection brought what nobody had asked for")
+        return await super().send(conn)
 
 
 class Resolver(AbstractResolver):

@@ -21,7 +21,7 @@ import aiohttp
 from monitor.core.decode import decode_json
 from monitor.core.egress import EgressPolicy
 from monitor.core.secret import display_url, redact_urls
-from monitor.dial import HOST_DIALLED, LANE, EgressRefused, connector, verified
+from monitor.dial import HOST_DIALLED, LANE, EgressRefused, Request, connector, verified
 from monitor.errors import BadPayload, SourceError
 
 __all__ = ["EgressPolicy", "HttpNet", "Net", "Response"]
@@ -249,6 +249,7 @@ class HttpNet:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            request_class=Request,
             response_class=response_class,
             middlewares=middlewares,
         )
