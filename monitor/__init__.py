@@ -100,7 +100,10 @@ In and out:
     store/lock.py               one writer at a time
     registry.py                 plug-ins, found by file name
     net.py                      the network as a port, under one set of limits
+    dial.py                     how a connection is made: names, addresses, certificates, lanes
+    trust.py                    which certificate authorities this machine believes
     clock.py                    time as a port
+    steady.py                   the daemon's clock, which is not believed when it steps
     early.py                    the port answers before the rest of the program is imported
     logs.py                     one line a record, secrets blotted
     resources.py                the folders that ship beside the code

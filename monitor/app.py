@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from monitor.clock import Clock, SystemClock
+from monitor.clock import Clock
 from monitor.config import Config, decision_settings
 from monitor.core.codec import digest, plain
 from monitor.core.delivery import Delivery
@@ -24,7 +24,9 @@ from monitor.errors import ConfigError
 from monitor.feeds import Feed, LiveFeed
 from monitor.pipeline import Pipeline, Subscription, message, row_of
 from monitor.registry import Catalogue
+from monitor.steady import WRITTEN_MS, SteadyClock, Witnesses
 from monitor.store.sqlite import SqliteStore, StoreFull
+from monitor.trust import trust_store
 
 if TYPE_CHECKING:
     from monitor.early import Early
@@ -121,11 +123,11 @@ async def serve(
     from monitor.sinks.sender import Sender
     from monitor.source import Ports
 
-    clock = SystemClock()
+    clock = SteadyClock(witnesses := Witnesses())
     async with AsyncExitStack() as stack:
         store = SqliteStore(config.store.path, role="run")
         stack.callback(store.close)
-        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
+        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config)), on_date=witnesses.hear))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
         ports = Ports(net, clock, random.Random())
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
@@ -149,11 +151,24 @@ async def serve(
         pipeline.shows += [shell.show, sender.show, lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports, net.obey))
+        if play is None:
+            await _trust_the_machine(daemon, clock, live_feed(config, ports, pipeline))
         await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+async def _trust_the_machine(daemon: Daemon, clock: SteadyClock, feed: Feed) -> None:
+    """Decide by no clock that cannot be right, and say so where certificates cannot be checked."""
+    daemon.hour = clock
+    floor = max(WRITTEN_MS, daemon.pipeline.engine.now)
+    await daemon.until_sane(lambda: clock.insane(floor), feed)
+    if problem := trust_store().problem:
+        log.warning("the trust store of this machine", problem=problem)
 
 
 async def _decide(daemon: Daemon, sender: "Sender", receivers: "Mapping[str, Channel]", settings: Settings) -> None:
     """Put the settings in force and go on until stopped."""
+    if daemon.stopped.is_set():
+        return
     try:
         daemon.pipeline.process(configured_event(settings, daemon.feed.now_ms()))
         await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))

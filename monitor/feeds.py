@@ -14,6 +14,7 @@ import structlog
 from monitor.core.book import Watch
 from monitor.core.text import safe_text
 from monitor.core.units import HOUR
+from monitor.dial import LANE
 from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Ports
 
@@ -28,6 +29,9 @@ LEAST_TICK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 REASON_LENGTH = 300
 MOST_WAITING = 1_000
+# In a storm of errors we must not add to it: beyond a first burst, passes out of turn are a tenth of those in turn.
+RETRY_SHARE = 0.1
+RETRY_BURST = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class LiveFeed:
 
     async def _supervise(self, name: str) -> None:
         """Poll for ever. A crash is a bug of ours: it is logged, counted and told, and the poller starts again."""
+        LANE.set(name)
         poller = _Poller(name, self._collectors[name], self._ports, self._watch)
         await self._rest(name)
         while True:
@@ -157,11 +162,13 @@ class _Poller:
         self._name, self._collector, self._ports, self._watch = name, collector, ports, watch
         self._failures = 0
         self._counted_seconds = collector.pause_ms / 1000
+        self._retries = RETRY_BURST
 
     async def once(self) -> tuple[Arrival, float]:
         """One pass. Returns what it brought, and how many seconds to wait."""
         clock = self._ports.clock
         began = clock.monotonic()
+        self._retries = min(RETRY_BURST, self._retries + RETRY_SHARE)
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS) as limit:
                 harvest = await self._collector.poll(self._ports, self._watch)
@@ -184,11 +191,15 @@ class _Poller:
         return arrival, self.back_off(retry_seconds)
 
     def back_off(self, retry_seconds: float | None) -> float:
-        """Doubling pauses with jitter up to the cadence, but never less than the source asked for."""
+        """Doubling pauses with jitter up to the cadence, but never less than the source asked for; the cadence when the retries are spent."""
         self._failures += 1
         ceiling = max(FIRST_RETRY_SECONDS, self._collector.cadence / 1000)
-        pause = min(ceiling, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 12)) * self._ports.rng.uniform(0.8, 1.2)
-        return max(pause, retry_seconds or 0.0)
+        pause = min(ceiling, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 12))
+        if pause < ceiling and self._retries >= 1.0:
+            self._retries -= 1.0
+        else:
+            pause = ceiling
+        return max(pause * self._ports.rng.uniform(0.8, 1.2), retry_seconds or 0.0)
 
 
 def _is_being_cancelled() -> bool:

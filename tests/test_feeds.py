@@ -17,13 +17,13 @@ from monitor.core.observation import Reading
 from monitor.core.units import HOUR, MINUTE, SECOND
 from monitor.daemon import Daemon
 from monitor.errors import BadPayload, SourceError
-from monitor.feeds import POLL_TIMEOUT_SECONDS, Arrival, LiveFeed
+from monitor.feeds import POLL_TIMEOUT_SECONDS, RETRY_BURST, Arrival, LiveFeed
 from monitor.pipeline import Pipeline
 from monitor.source import Harvest, Ports
 from monitor.store.sqlite import SqliteStore
 from tests.builders import START, RealPlugins, settings_of
 from tests.fakes import FakeNet
-from tests.listening import Scripted, SureRandom, listen
+from tests.listening import Answer, Scripted, SureRandom, listen
 from tests.virtual_time import VirtualClock, run_virtual
 
 
@@ -81,6 +81,31 @@ def test_a_cadence_below_the_first_retry_still_waits_the_first_retry():
     collector = Scripted(cadence=SECOND, answers=[SourceError("down")])
     listen({"s": collector}, 16)
     assert gaps(collector.polled) == [5.0, 5.0, 5.0]
+
+
+STORMS: dict[str, list[Answer]] = {
+    "every pass fails": [SourceError("503", status=503)],
+    "every second pass fails": [Harvest(), SourceError("503", status=503)] * 2000,
+    "two fail, one does not": [SourceError("502", status=502), SourceError("503", status=503), Harvest()] * 2000,
+}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+def test_in_a_storm_of_errors_passes_out_of_turn_are_a_tenth_of_those_in_turn_beyond_a_first_burst_F_099(storm: str):
+    """Retry amplification, measured: two days of a source asked each ten minutes, against the passes that it would get if all were well."""
+    collector = Scripted(cadence=10 * MINUTE, answers=STORMS[storm])
+    listen({"s": collector}, 48 * 3600, rng=Random(1))
+    in_turn = 48 * 6
+    assert in_turn * 0.8 < len(collector.polled) <= 1.12 * in_turn + RETRY_BURST
+
+
+def test_when_its_retries_are_spent_a_source_is_still_asked_at_its_cadence_and_earns_them_again_F_099():
+    answers: list[Answer] = [Harvest(), SourceError("503", status=503)] * 40 + [Harvest()] * 200 + [SourceError("503", status=503), Harvest()]
+    collector = Scripted(cadence=10 * MINUTE, answers=answers)
+    listen({"s": collector}, 400 * 600)
+    waited = gaps(collector.polled)
+    assert waited[1] == 5.0 and waited[79] == 600.0
+    assert waited[280] == 5.0
 
 
 def test_retry_after_is_obeyed_f016():

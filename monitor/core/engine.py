@@ -60,6 +60,8 @@ class Engine(Mind):
 
     def absorb(self, event: Event) -> set[Instance]:
         """Take an event in without thinking; a restart does only this. Returns the instances whose inputs it changed."""
+        if isinstance(event, Signal) and event.action == operator.CLOCK_SET_BACK:
+            return self._set_back(event)
         self.now = max(self.now, event.now)
         # A wall clock that was set back must not make every source look as silent as the step was long.
         self.state.hear(event if event.now == self.now else replace(event, now=self.now))
@@ -74,6 +76,13 @@ class Engine(Mind):
                 if self.market.put(observation):
                     dirty.update(self._readers.get((observation.metric, observation.subject), ()))
         return dirty
+
+    def _set_back(self, event: Signal) -> set[Instance]:
+        """The one event that takes the time back: its stamp is confirmed, and what was stamped later was stamped by a clock that was ahead."""
+        self.state.signals.add(event.id)
+        self.now = event.now
+        self.state.rewind(event.now)
+        return set(self.rules)
 
     def look_again(self) -> None:
         """Every verdict as of now, for who restored a store to look at it: recorded are the numbers of its last change. Nothing is emitted."""

@@ -70,6 +70,16 @@ class State:
         since = self.unknown_since.get(instance)
         return None if since is None else max(since, self.configured_at)
 
+    def rewind(self, now: int) -> None:
+        """The clock was ahead and has been set back: nothing that is remembered happened later than now."""
+        for known in self.sources.values():
+            known.heard_at = min(known.heard_at, now)
+            known.failing_since = None if known.failing_since is None else min(known.failing_since, now)
+        for times in (self.judged_at, self.last_fired, self.unknown_since):
+            times.update({instance: min(at, now) for instance, at in times.items()})
+        self.heartbeat_at = None if self.heartbeat_at is None else min(self.heartbeat_at, now)
+        self.configured_at = min(self.configured_at, now)
+
     def hear(self, event: Event) -> None:
         """Take the health of a source, or a new beginning, from an event."""
         if isinstance(event, Configured):

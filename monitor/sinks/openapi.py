@@ -124,6 +124,8 @@ Durations
 Health
   uptime_seconds: number
   loop_lag_seconds?: number
+  clock_skew_seconds?: number -- our clock less what three other hosts or more say
+  clock_trouble?: text
   outbox_pending?: integer
   outbox_oldest_seconds?: number
   deliveries: [Deliveries]
