@@ -151,12 +151,12 @@ def failures(test: RuleTest) -> Iterator[str]:
     history = sorted((o for line in test.series for o in admitted(line)[0]), key=lambda o: o.known_at)
     for place, expected in test.expect:
         engine = Engine(Catalogue())
-        for _ in by_knowledge(engine, _settings(test), history, parse_time(expected.at)):
+        for _ in by_knowledge(engine, settings_of_test(test), history, parse_time(expected.at)):
             pass
         yield from _differences(f"{place}: {test.name}", engine, Instance(test.rule, expected.subject), expected)
 
 
-def _settings(test: RuleTest) -> Settings:
+def settings_of_test(test: RuleTest) -> Settings:
     """Exactly the subjects that something is expected of are watched."""
     subjects = tuple(dict.fromkeys(expected.subject for _, expected in test.expect))
     scope = Catalogue().rules[test.rule].scope
