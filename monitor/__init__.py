@@ -137,6 +137,7 @@ The book:
     core/valuation.py           what a position holds and what it is worth
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 
 Facts:

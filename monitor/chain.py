@@ -8,14 +8,19 @@ failed call, never a fetch.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from monitor.errors import BadPayload, SourceError
 from monitor.resources import resource_dir
 from monitor.rpc import Rpc
+from monitor.source import Harvest
+
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 # The same on every chain that has it: multicall3.com/deployments.
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -85,6 +90,32 @@ class Failed:
 
 
 Answer = tuple[Any, ...] | Failed
+
+
+def outputs(answer: Answer) -> tuple[Any, ...]:
+    """What a call answered. BadPayload with its reason where it failed."""
+    if isinstance(answer, Failed):
+        raise BadPayload(answer.reason)
+    return answer
+
+
+def output(answer: Answer) -> Any:
+    """The one value that a call answered. BadPayload with its reason where it failed."""
+    [value] = outputs(answer)
+    return value
+
+
+async def each_chain(names: Iterable[str], read: Callable[[str], Awaitable[Harvest]]) -> Harvest:
+    """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
+    parts, failures = list[Harvest](), list[SourceError | BadPayload]()
+    for name in names:
+        try:
+            parts.append(await read(name))
+        except (SourceError, BadPayload) as problem:
+            failures.append(problem)
+    if failures and not parts:
+        raise failures[0]
+    return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
 
 
 @dataclass(frozen=True)
