@@ -63,6 +63,7 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    oracles.py                  how old the answer of a price feed is
     chain.py                    reads of one chain, each pass at one block hash
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is

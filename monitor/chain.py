@@ -159,6 +159,12 @@ class BlockPinnedReader:
             answers.extend(await self._batch(block, wanted[start : start + self.batch_size]))
         return tuple(answers)
 
+    async def read_groups(self, block: Block, calls: Mapping[str, Sequence[Call]]) -> dict[str, tuple[Answer, ...]]:
+        """The answers by the name of their group, all at this block; what several groups ask is asked once."""
+        unique = tuple(dict.fromkeys(call for group in calls.values() for call in group))
+        answers = dict(zip(unique, await self.read(block, unique), strict=True))
+        return {name: tuple(answers[call] for call in group) for name, group in calls.items()}
+
     async def _batch(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
         request = {"to": self.multicall, "data": "0x" + batch_payload(calls).hex()}
         pinned = {"blockHash": block.hash, "requireCanonical": True}

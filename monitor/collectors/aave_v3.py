@@ -4,7 +4,7 @@ Totals and balances are the contracts' own, interest until the block included. R
 (`core.aave`): what is stored is as old as the last touch. Rewards are never part of a rate.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -12,10 +12,11 @@ from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Faile
 from monitor.core import aave
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
-from monitor.core.tokens import ASSET_OF
-from monitor.core.units import HOUR, MINUTE, SECOND, Duration
+from monitor.core.tokens import tokens_called
+from monitor.core.units import HOUR, MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
+from monitor.oracles import oldest_answer_seconds, too_old
 from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports
 
@@ -32,11 +33,9 @@ PROVIDERS: Mapping[int, str] = {
     534352: "0x69850D0B276776781C063771b161bd8894BCdD04",
 }
 KIND = "aave-v3"
-POOL_ABI, DATA_ABI, ORACLE_ABI, FEED_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_v3_oracle", "price_feed"
+POOL_ABI, DATA_ABI, ORACLE_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_v3_oracle"
 RATES = ("supply_apy", "borrow_apr")
 ALWAYS = (*RATES, "utilisation", "supplied", "borrowed", "status")
-HEALTHIEST = 1_000_000.0
-"""Health factors end here: the contract's answer for an account without debt, 2^256 - 1, is no measurement."""
 NOWHERE = "0x" + "0" * 40
 
 
@@ -110,7 +109,7 @@ def _wanted(watch: Watch) -> dict[str, Wanted]:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One deployment: where to ask, and its reserves as (symbol in capitals, token's address in lower case)."""
+    """One deployment: where to ask, and its reserves as (symbol, token's address in lower case)."""
 
     chain: str
     pool: str
@@ -120,12 +119,8 @@ class Desk:
     named: Mapping[str, str]
 
     def token(self, asset: str) -> str:
-        """The reserve of an asset: as configured, else the well-known token, else the only one of that symbol. BadPayload otherwise."""
-        if (token := self.named.get(f"{self.chain}/{asset}")) is not None:
-            found = [address for _, address in self.listed if address == token.lower()]
-        else:
-            known = [address for _, address in self.listed if ASSET_OF.get((self.chain, int(address, 16))) == asset]
-            found = known or [address for symbol, address in self.listed if symbol == asset]
+        """The reserve of an asset. BadPayload unless there is exactly one."""
+        found = tokens_called(asset, self.chain, self.listed, self.named)
         if len(found) != 1:
             raise BadPayload(f"{len(found)} reserves of this market are called {asset}: add reserves: {{{self.chain}/{asset}: 0x..}} to this source")
         return found[0]
@@ -138,7 +133,7 @@ async def find_desk(reader: BlockPinnedReader, block: Block, chain: str, provide
     try:
         pool, data, oracle = (str(output(answer)) for answer in answers)
         [listing] = await reader.read(block, [Call(data, DATA_ABI, "getAllReservesTokens")])
-        listed = tuple((symbol.upper(), token.lower()) for symbol, token in output(listing))
+        listed = tuple((symbol, token.lower()) for symbol, token in output(listing))
     except BadPayload as problem:
         raise BadPayload(f"{provider} on {chain} is not the PoolAddressesProvider of an Aave v3: {problem}") from None
     return Desk(chain, pool, data, oracle, listed, named)
@@ -189,14 +184,14 @@ async def read_markets(reader: BlockPinnedReader, block: Block, desk: Desk, mark
             tokens[subject] = desk.token(asset)
         except BadPayload as problem:
             refused.append(f"{subject}: {problem}")
-    first = await _grouped(reader, block, {subject: market_calls(desk, token) for subject, token in tokens.items()})
+    first = await reader.read_groups(block, {subject: market_calls(desk, token) for subject, token in tokens.items()})
     second_calls, answers = dict[str, tuple[Call, ...]](), {subject: MarketAnswers(*group) for subject, group in first.items()}
     for subject, given in answers.items():
         try:
             second_calls[subject] = curve_calls(tokens[subject], str(outputs(given.tokens)[0]), str(output(given.strategy)))
         except BadPayload as problem:
             refused.append(f"{subject}: {problem}")
-    second = await _grouped(reader, block, second_calls)
+    second = await reader.read_groups(block, second_calls)
     states: dict[str, Market] = {}
     for subject, group in second.items():
         try:
@@ -304,10 +299,10 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
         "held": tuple(Call(desk.data, DATA_ABI, "getUserReserveData", (token, position.account)) for token in every),
         "feeds": tuple(Call(desk.oracle, ORACLE_ABI, "getSourceOfAsset", (token,)) for token in every),
     }
-    given = await _grouped(reader, block, calls)
+    given = await reader.read_groups(block, calls)
     held = {token: parse_reserve(answer) for token, answer in zip(every, given["held"], strict=True)}
     used = [output(feed) for token, feed in zip(every, given["feeds"], strict=True) if held[token].counts]
-    age_seconds = await _oracle_age(reader, block, [feed for feed in used if feed != NOWHERE])
+    age_seconds = await oldest_answer_seconds(reader, block, [feed for feed in used if feed != NOWHERE])
     values = dict[str, float]()
     for asset, settings in zip(declared, given["settings"], strict=True):
         unit = 10 ** aave.configuration(output(settings)).decimals
@@ -316,9 +311,8 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
     rejected = [f"{position.id}: the account also uses {symbol}, which its assets do not name: add it there" for symbol in unnamed]
     if age_seconds is not None:
         values["oracle_age_seconds"] = float(age_seconds)
-    if age_seconds is not None and age_seconds * SECOND > oracle_limit_ms:
-        limit = f"{oracle_limit_ms / HOUR:g} h"
-        rejected.append(f"{position.id}: the oldest price behind its health is {age_seconds / 3600:.1f} h old, older than oracle_limit, {limit}")
+    if reason := too_old(age_seconds, oracle_limit_ms):
+        rejected.append(f"{position.id}: {reason}")
     else:
         values |= parse_health(given["account"][0], given["currency"])
     rows = [Reading(f"account.{name}", position.id, value, block.timestamp_ms, block_hash=block.hash) for name, value in values.items()]
@@ -360,37 +354,7 @@ def parse_health(account: Answer, currency: Sequence[Answer]) -> dict[str, float
         raise BadPayload(f"this market's oracle counts in the token {base}, not in USD")
     collateral, debt, _, _, _, factor = outputs(account)
     return {
-        "health_factor": min(aave.fraction_of_wad(factor), HEALTHIEST),
+        "health_factor": aave.shown_health(factor),
         "collateral_usd": collateral / unit,
         "debt_usd": debt / unit,
     }
-
-
-async def _oracle_age(reader: BlockPinnedReader, block: Block, feeds: Iterable[str]) -> int | None:
-    """Seconds since the oldest of these feeds last answered, None where none of them says when."""
-    unique = list(dict.fromkeys(feeds))
-    behind = await _grouped(reader, block, {feed: tuple(Call(feed, FEED_ABI, name) for name in ADAPTERS) for feed in unique})
-    asked = {feed: (feed, *(str(output(answer)) for answer in group if not isinstance(answer, Failed))) for feed, group in behind.items()}
-    times = await _grouped(
-        reader, block, {feed: tuple(Call(place, FEED_ABI, name) for place in places for name in CLOCKS) for feed, places in asked.items()}
-    )
-    known = [updated for group in times.values() if (updated := _newest(group)) is not None]
-    return block.timestamp_ms // SECOND - min(known) if known else None
-
-
-CLOCKS = ("latestRoundData", "latestTimestamp")
-ADAPTERS = ("ASSET_TO_USD_AGGREGATOR", "BASE_TO_USD_AGGREGATOR")
-"""Aave's price caps stand before a feed and keep its time from sight: these name the feed behind."""
-
-
-def _newest(answers: Iterable[Answer]) -> int | None:
-    """When one feed last answered (epoch seconds), by whichever of its clocks it has; 0 is none."""
-    said = [answer[3] if len(answer) > 1 else answer[0] for answer in answers if not isinstance(answer, Failed)]
-    return max((moment for moment in said if moment > 0), default=None)
-
-
-async def _grouped(reader: BlockPinnedReader, block: Block, calls: Mapping[str, Sequence[Call]]) -> dict[str, tuple[Answer, ...]]:
-    """The answers by the name of their group; what several groups ask is asked once."""
-    unique = tuple(dict.fromkeys(call for group in calls.values() for call in group))
-    answers = dict(zip(unique, await reader.read(block, unique), strict=True))
-    return {name: tuple(answers[call] for call in group) for name, group in calls.items()}

@@ -24,6 +24,8 @@ YEAR_SECONDS = 365 * 24 * 3600
 NO_DEBT = Wad(2**256 - 1)
 """The health factor of an account that owes nothing, as the contract answers it."""
 
+HEALTHIEST = 1_000_000.0
+
 
 def ray_mul(a: int, b: int) -> int:
     """a x b of two numbers of which one is in rays, halves up."""
@@ -240,3 +242,8 @@ def health_factor(collateral: int, threshold: Bps, debt: int) -> Wad:
     if debt == 0:
         return NO_DEBT
     return Wad((percent_mul(collateral, threshold) * WAD + debt // 2) // debt)
+
+
+def shown_health(factor: Wad) -> float:
+    """A health factor as a number to show and to judge. It ends at HEALTHIEST: what nothing is owed against is no measurement."""
+    return min(fraction_of_wad(factor), HEALTHIEST)

@@ -9,8 +9,8 @@ import pytest
 
 from monitor.chain import Call
 from monitor.clock import SystemClock
-from monitor.collectors.aave_v3 import HEALTHIEST, AaveV3
-from monitor.core.aave import RAY, apy
+from monitor.collectors.aave_v3 import AaveV3
+from monitor.core.aave import HEALTHIEST, RAY, apy
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.errors import SourceError
@@ -340,7 +340,7 @@ def test_an_oracle_that_counts_in_another_currency_is_refused() -> None:
 
 def test_what_an_account_uses_beyond_its_named_assets_is_told() -> None:
     seen, rejected = account(node(), position=Position(id="loan", kind="aave-v3", chain="local", account=ACCOUNT, assets=("USDC",)))
-    assert rejected == ["loan: the account also uses WETH, which its assets do not name: add it there"]
+    assert rejected == ["loan: the account also uses wETH, which its assets do not name: add it there"]
     assert seen["borrowed.USDC"] == 1000.0
 
 

@@ -12,7 +12,7 @@ from web3 import Web3
 
 from monitor.chain import Block, BlockPinnedReader
 from monitor.clock import SystemClock
-from monitor.collectors.aave_v3 import HEALTHIEST, AaveV3, Market, find_desk, read_markets
+from monitor.collectors.aave_v3 import AaveV3, Market, find_desk, read_markets
 from monitor.core import aave
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
@@ -281,7 +281,7 @@ def test_an_account_without_debt_has_the_highest_health_there_is(world: Aave) ->
     position = Position(id="saver", kind="aave-v3", chain="local", account=user, assets=("USDC",))
     seen = values(poll(world, position), "saver")
     assert world.pool.read("getUserAccountData", user)[5] == aave.NO_DEBT
-    assert (seen["health_factor"], seen["debt_usd"], seen["borrowed.USDC"]) == (HEALTHIEST, 0, 0)
+    assert (seen["health_factor"], seen["debt_usd"], seen["borrowed.USDC"]) == (aave.HEALTHIEST, 0, 0)
 
 
 def test_health_on_an_old_price_is_refused_and_its_age_shown_F_078(chain: Anvil) -> None:
