@@ -147,6 +147,9 @@ def world(chain: Anvil) -> Aave:
         market.supply(user, "USDC", 3_000_000 * 10**6)
         market.supply(user, "WETH", 1_000 * 10**18)
         market.supply(user, "WBTC", 50 * 10**8)
+    for user in market.users:
+        market.borrow(user, "USDC", 200_000 * 10**6)
+        market.borrow(user, "WETH", 50 * 10**18)
     return market
 
 

@@ -85,10 +85,11 @@ def test_the_best_stablecoin_of_the_chain_counts_whatever_its_protocol_and_no_ot
     assert leg(judge(dear, earned(), earned(0.05, "lending:ethereum/aave-v3/WBTC")), "spread").value == pytest.approx(-0.03)
 
 
-def test_f_079_rewards_are_not_added_to_what_a_stablecoin_earns():
-    view = view_of(*owed(*[0.06] * 7), *earned(), *earned(0.50, metric="lending.reward_apr"))
+@pytest.mark.parametrize("reward", [-1.0, 0.001, 0.5, 100.0])
+def test_f_079_rewards_are_not_added_to_what_a_stablecoin_earns(reward: float):
+    view = view_of(*owed(*[0.06] * 7), *earned(), *earned(reward, metric="lending.reward_apr"))
     found = leg(RULE.judge(view, DEBT), "spread")
-    assert (found.state, found.value) == (State.FIRED, pytest.approx(-0.03))
+    assert (found.state, found.value) == (State.FIRED, -0.03)
     assert {one.metric for one in view.evidence} == {"lending.supply_apy", "lending.borrow_apr"}
 
 
