@@ -64,9 +64,13 @@ In and out:
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
     oracles.py                  how old the answer of a price feed is
+    hours.py                    which blocks an hour holds
+    chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
+    llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
+    daily_csv.py                CSV tables of daily values, read in one way
     sinks/                      out: metrics, webhooks, the one port and its page
     sinks/sender.py             from the outbox to the channels, at least once
     sinks/webhook.py            one signed webhook and what its answer means
@@ -122,7 +126,14 @@ Judging:
     core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
+    core/windows.py             reads that several rules share: the first source that can answer, what held at an instant
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/tvl.py                 what a change of TVL is made of: prices, tokens that moved, and the rest
+    core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high
+    core/tvl_parts.py           what TVL was made of at two instants, out of the market
+    core/tvl_confirmed.py       whether a fall of TVL may be believed yet
+    core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
+    core/bars.py                the best bars that any source has, and series brought into step
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -148,6 +159,7 @@ Facts:
     core/observation.py         a fact with two times
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
+    core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

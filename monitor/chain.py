@@ -146,6 +146,10 @@ class BlockPinnedReader:
     async def pin(self, tag: str | int = "latest") -> Block:
         """The block that a pass reads at: `latest`, `safe`, `finalized` or a number; the chain's identity is checked first."""
         await self.identify()
+        return await self.block(tag)
+
+    async def block(self, tag: str | int) -> Block:
+        """A block whose header was recomputed, for who has pinned one in this pass and so knows the chain."""
         name = hex(tag) if isinstance(tag, int) else tag
         block = verified_block(await self.rpc("eth_getBlockByNumber", (name, False)), f"block {tag}")
         if isinstance(tag, int) and block.number != tag:

@@ -168,7 +168,8 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, records: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
+    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now, and so did
+    a TVL that fills a hole between values that are held: providers refill the past.
 
     Among `records` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
@@ -181,6 +182,13 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
         is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
         if held == observation.value and is_of_block:
             continue
-        is_stated = known_at is None or observation.known_at > known_at or (records and observation.known_at < known_at)
+        is_first = known_at is None and (records or not _fills_a_hole(market, observation))
+        is_stated = is_first or (known_at is not None and (observation.known_at > known_at or (records and observation.known_at < known_at)))
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]
+
+
+def _fills_a_hole(market: Market, observation: Observation) -> bool:
+    """Whether a value of TVL comes after later ones of its series were held, so that nobody was shown it in its time."""
+    series = market.series(*observation.key) if observation.metric.startswith("tvl.") else None
+    return series is not None and len(series) > 0 and series.at[0] < observation.at < series.at[-1]

@@ -3,7 +3,7 @@
 A collector never stores, never decides and never guesses: it returns readings, and counts what it had to refuse.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
@@ -13,7 +13,7 @@ from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
-from monitor.errors import BadPayload
+from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 
 
@@ -37,6 +37,23 @@ class Harvest:
     def together(parts: Iterable["Harvest"]) -> "Harvest":
         parts = tuple(parts)
         return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
+
+
+Part = Callable[[], Awaitable[Harvest]]
+
+
+async def each(parts: Iterable[Part]) -> Harvest:
+    """Every part of a pass, one after the other. A failed one is a refusal; only if all failed does the first failure stand for the pass."""
+    harvests: list[Harvest] = []
+    failures: list[SourceError | BadPayload] = []
+    for part in parts:
+        try:
+            harvests.append(await part())
+        except (SourceError, BadPayload) as error:
+            failures.append(error)
+    if failures and not harvests:
+        raise failures[0]
+    return Harvest.together([*harvests, Harvest((), [str(error) for error in failures])])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
-from monitor.core.amm import Payout, Stake, TickEdge, V3Pool, V3Position, payout
+from monitor.core.amm import MAX_TICK, MIN_TICK, Payout, Stake, TickEdge, V3Pool, V3Position, payout, sqrt_ratio_at_tick
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
@@ -118,8 +118,10 @@ async def _states(
     readings = dict[tuple[str, str], Reading]()
     for position_id, group in calls.items():
         try:
-            rows = parse_state(position_id, chain, block, holdings[position_id], group, [answers[call] for call in group])
+            own = [answers[call] for call in group]
+            rows = parse_state(position_id, chain, block, holdings[position_id], group, own)
             readings |= {(row.metric, row.subject): row for row in rows}
+            rejected += [f"{position_id}: reserve of its pool: {answer.reason}" for answer in own[9:11] if isinstance(answer, Failed)]
         except BadPayload as problem:
             rejected.append(f"{position_id}: {problem}")
     return Harvest(list(readings.values()), rejected)
@@ -187,6 +189,9 @@ def parse_state(position_id: str, chain: str, block: Block, holding: Holding, ca
 
 def _pool(answers: Sequence[Answer]) -> V3Pool:
     price, tick, *_ = _all(answers[0])
+    # At the edge itself both neighbours are legal: a swap that stops there going down leaves the lower tick.
+    if not (MIN_TICK <= tick <= MAX_TICK and (price == 0 or sqrt_ratio_at_tick(tick) <= price <= sqrt_ratio_at_tick(min(tick + 1, MAX_TICK)))):
+        raise BadPayload("slot0 of its pool contradicts itself: the tick is not that of the price")
     edges = [TickEdge(edge[7], edge[2], edge[3]) for edge in (_all(answers[3]), _all(answers[4]))]
     return V3Pool(price, tick, _one(answers[1]), _one(answers[2]), edges[0], edges[1], Stake(*_all(answers[5])))
 
