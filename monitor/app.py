@@ -45,7 +45,7 @@ def engine_settings(config: Config) -> Settings:
     watch = config.watch
     sources = {
         name: SourceSettings(cadence_ms=one.cadence, required=one.required, provides=tuple(sorted(one.provides(watch))))
-        for name, one in config.enabled_sources.items()
+        for name, one in config.working_sources.items()
     }
     return Settings(
         book=config.book,
@@ -84,7 +84,7 @@ def subscriptions(config: Config) -> list[Subscription]:
 
 
 def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
-    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
+    return LiveFeed(config.working_sources, ports, config.watch, pipeline.engine.due_at)
 
 
 @dataclass(frozen=True)
