@@ -57,10 +57,11 @@ class Pipeline:
 
     def restore(self) -> int:
         """Bring the engine to where the store left it, without deciding anything again. Returns the number of events read."""
+        self.engine.market.load(self.store.points())
         effects = self.store.effects()
         pending = next(effects, None)
         count = 0
-        for seq, event in self.store.journal():
+        for seq, event in self.store.events():
             count += 1
             self.engine.absorb(event)
             while pending is not None and pending[0] == seq:
@@ -109,7 +110,7 @@ class Pipeline:
         that have been revised since, and nothing new among them is no event.
         """
         admission = admit(readings, source=source, received_at=now)
-        observations = [o for o in admission.observations if not self.store.holds(o)] if records else admission.observations
+        observations = self.store.unheld(admission.observations) if records else admission.observations
         news = tuple(only_news(self.engine.market, observations, now, records=records))
         if not news and records and not inbox_ids:
             if bookmark is not None:
@@ -173,7 +174,8 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, records: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
+    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now, and so did
+    a TVL that fills a hole between values that are held: providers refill the past.
 
     Among `records` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
@@ -181,11 +183,25 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
     for observation in observations:
         place = (observation.key, observation.at)
         before = seen.get(place)
-        held = before.value if before else market.value_at(*place)
-        known_at = before.known_at if before else market.known_at(*place)
-        is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
+        if before is not None:
+            held, known_at, is_of_block = before.value, before.known_at, before.block_hash == observation.block_hash
+        elif (found := market.held(*place)) is not None:
+            held, known_at = found
+            is_of_block = market.is_of_block(*place, observation.block_hash)
+        else:
+            seen[place] = (
+                replace(observation, known_at=max(now, observation.known_at)) if not records and _fills_a_hole(market, observation) else observation
+            )
+            yield seen[place]
+            continue
         if held == observation.value and is_of_block:
             continue
-        is_stated = known_at is None or observation.known_at > known_at or (records and observation.known_at < known_at)
+        is_stated = observation.known_at > known_at or (records and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]
+
+
+def _fills_a_hole(market: Market, observation: Observation) -> bool:
+    """Whether a value of TVL comes after later ones of its series were held, so that nobody was shown it in its time."""
+    series = market.series(*observation.key) if observation.metric.startswith("tvl.") else None
+    return series is not None and len(series) > 0 and series.at[0] < observation.at < series.at[-1]

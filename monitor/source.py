@@ -4,7 +4,7 @@ A collector never stores, never decides and never guesses: it returns readings, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
@@ -44,17 +44,36 @@ class Harvest:
         return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
 
 
+Part = Callable[[], Awaitable[Harvest]]
+Failure = SourceError | BadPayload
+
+
+async def each(parts: Iterable[Part]) -> Harvest:
+    """Every part of a pass, one after the other. A failed one is a refusal; only if all failed does the first failure stand for the pass."""
+    found: list[Harvest | Failure] = []
+    for part in parts:
+        try:
+            found.append(await part())
+        except (SourceError, BadPayload) as failure:
+            found.append(failure)
+    return _pass_of(found)
+
+
 async def side_by_side(parts: Mapping[str, Awaitable[Harvest]]) -> Harvest:
-    """All parts at once; one that fails is a refusal under its name. Raises its SourceError or BadPayload where every part failed."""
+    """All parts at once, as `each`; a failed one is refused under its name."""
     found = await asyncio.gather(*parts.values(), return_exceptions=True)
-    failures = {name: one for name, one in zip(parts, found, strict=True) if isinstance(one, SourceError | BadPayload)}
     for one in found:
-        if isinstance(one, BaseException) and not isinstance(one, SourceError | BadPayload):
+        if isinstance(one, BaseException) and not isinstance(one, Failure):
             raise one
-    if failures and len(failures) == len(found):
+    return _pass_of([one for one in found if isinstance(one, Harvest | Failure)], list(parts))
+
+
+def _pass_of(found: Sequence[Harvest | Failure], names: Sequence[str] = ()) -> Harvest:
+    harvests = [one for one in found if isinstance(one, Harvest)]
+    failures = {place: one for place, one in enumerate(found) if isinstance(one, Failure)}
+    if failures and not harvests:
         raise next(iter(failures.values()))
-    refused = Harvest(rejected=[f"{name}: {failure}" for name, failure in failures.items()])
-    return Harvest.together([*(one for one in found if isinstance(one, Harvest)), refused])
+    return Harvest.together([*harvests, Harvest((), [f"{names[place]}: {one}" if names else str(one) for place, one in failures.items()])])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ GUARDS = guards.guards()
 CUTS = [(guard.fault, cut) for guard in GUARDS for cut in guard.cuts]
 # What the project says that it stands; a fault that it does not stand yet is in neither list.
 PROMISED = """
-    4 10 11 12 13 14 15 20 21 22 25 26 28 29 33 34 42 53 59 60 61 83 92 93 94 95 96 98
+    4 10 11 12 13 14 15 20 21 22 25 26 28 29 33 34 35 36 37 38 39 40 41 42 53 59 60 61 73 83 92 93 94 95 96 98
     107 112 114 120 121 122 124 127 134 136 142 143 144 150 151 152
 """
 
