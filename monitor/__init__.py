@@ -68,6 +68,7 @@ In and out:
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
+    llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
     daily_csv.py                CSV tables of daily values, read in one way
@@ -77,6 +78,7 @@ In and out:
     sinks/receiver.py           a receiver of our own webhooks, on the loopback
     sinks/http.py               the port: page, API, metrics, health
     sinks/guards.py             who may ask, and how
+    sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
     sinks/metrics.py            Prometheus exposition, a projection of the view model
@@ -98,7 +100,10 @@ In and out:
     store/lock.py               one writer at a time
     registry.py                 plug-ins, found by file name
     net.py                      the network as a port, under one set of limits
+    dial.py                     how a connection is made: names, addresses, certificates, lanes
+    trust.py                    which certificate authorities this machine believes
     clock.py                    time as a port
+    steady.py                   the daemon's clock, which is not believed when it steps
     early.py                    the port answers before the rest of the program is imported
     logs.py                     one line a record, secrets blotted
     resources.py                the folders that ship beside the code
@@ -117,7 +122,8 @@ The engine:
     core/effects.py             what goes out: a closed family
     core/state.py               the fold of the effects, which is all that is remembered
     core/settings.py            what the engine must know of a configuration
-    core/notices.py             silent sources, blind rules, the heartbeat
+    core/notices.py             silent sources, blind rules, late prints, the heartbeat
+    core/revisions.py           a level that is published anew and turns a verdict over
     core/operator.py            the operator's word, an event like any other
 
 Judging:
@@ -126,7 +132,12 @@ Judging:
     core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
+    core/windows.py             reads that several rules share: the first source that can answer, what held at an instant
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/tvl.py                 what a change of TVL is made of: prices, tokens that moved, and the rest
+    core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high
+    core/tvl_parts.py           what TVL was made of at two instants, out of the market
+    core/tvl_confirmed.py       whether a fall of TVL may be believed yet
     core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
     core/bars.py                the best bars that any source has, and series brought into step
     core/beta.py                beta to the market, and its standard error
@@ -157,6 +168,8 @@ Facts:
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
     core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
+    core/prints.py              where each print of CPI and PPI stands: scheduled, moved, late, released, revised, never published
+    core/rebasing.py            levels in another unit or of another base year, refused
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from monitor.clock import Clock, SystemClock
+from monitor.clock import Clock
 from monitor.config import Config, decision_settings
 from monitor.core.codec import digest, plain
 from monitor.core.delivery import Delivery
@@ -17,18 +17,22 @@ from monitor.core.effects import Alerted
 from monitor.core.egress import EgressPolicy
 from monitor.core.engine import Engine
 from monitor.core.events import Configured, Signal
+from monitor.core.observation import Reading
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
 from monitor.daemon import Daemon
 from monitor.errors import ConfigError
 from monitor.feeds import Feed, LiveFeed
-from monitor.pipeline import Pipeline, Subscription, message
+from monitor.pipeline import Pipeline, Subscription, message, row_of
 from monitor.registry import Catalogue
+from monitor.steady import WRITTEN_MS, SteadyClock, Witnesses
 from monitor.store.sqlite import SqliteStore, StoreFull
+from monitor.trust import trust_store
 
 if TYPE_CHECKING:
     from monitor.early import Early
     from monitor.net import Net
     from monitor.sinks.facts import Story
+    from monitor.sinks.push import Push
     from monitor.sinks.sender import Channel, Sender
     from monitor.source import Ports
 
@@ -82,7 +86,11 @@ def subscriptions(config: Config) -> list[Subscription]:
 
 
 def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
-    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
+    def asked_at(name: str) -> int:
+        known = pipeline.engine.state.sources.get(name)
+        return known.asked_at if known is not None else 0
+
+    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at, asked_at)
 
 
 @dataclass(frozen=True)
@@ -115,11 +123,11 @@ async def serve(
     from monitor.sinks.sender import Sender
     from monitor.source import Ports
 
-    clock = SystemClock()
+    clock = SteadyClock(witnesses := Witnesses())
     async with AsyncExitStack() as stack:
         store = SqliteStore(config.store.path, role="run")
         stack.callback(store.close)
-        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))))
+        net = await stack.enter_async_context(HttpNet(EgressPolicy(allowed_hosts=private_hosts(config)), on_date=witnesses.hear))
         pipeline = Pipeline(Engine(Catalogue()), store, clock.now_ms, subscriptions(config))
         ports = Ports(net, clock, random.Random())
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
@@ -127,6 +135,7 @@ async def serve(
         daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), alive=shell.trouble, token=_token(config))
+        face.push = _push(config, store, daemon)
         listening = early.take() if early is not None else None
         port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
@@ -142,11 +151,24 @@ async def serve(
         pipeline.shows += [shell.show, sender.show, lambda event, effects: face.publish()]
         pipeline.timed = shell.timed
         daemon.on_reload(lambda: _reload(reread, pipeline, daemon, sender, ports, net.obey))
+        if play is None:
+            await _trust_the_machine(daemon, clock, live_feed(config, ports, pipeline))
         await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+async def _trust_the_machine(daemon: Daemon, clock: SteadyClock, feed: Feed) -> None:
+    """Decide by no clock that cannot be right, and say so where certificates cannot be checked."""
+    daemon.hour = clock
+    floor = max(WRITTEN_MS, daemon.pipeline.engine.now)
+    await daemon.until_sane(lambda: clock.insane(floor), feed)
+    if problem := trust_store().problem:
+        log.warning("the trust store of this machine", problem=problem)
 
 
 async def _decide(daemon: Daemon, sender: "Sender", receivers: "Mapping[str, Channel]", settings: Settings) -> None:
     """Put the settings in force and go on until stopped."""
+    if daemon.stopped.is_set():
+        return
     try:
         daemon.pipeline.process(configured_event(settings, daemon.feed.now_ms()))
         await daemon.run([sender.run], wind_up=lambda: sender.stop(STOP_SECONDS))
@@ -209,9 +231,26 @@ def private_hosts(config: Config) -> frozenset[str]:
     from urllib.parse import urlsplit
 
     urls = [chain.rpc for chain in config.chains.values()]
-    urls += [one.endpoint for one in config.enabled_sources.values()]
+    urls += [url for one in config.enabled_sources.values() for url in one.urls()]
     urls += [channel.url.get_secret_value() for channel in config.alerts.channels.values()]
     return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
+
+
+def _push(config: Config, store: SqliteStore, daemon: Daemon) -> "Push | None":
+    """The way in for rows that are pushed: into the inbox, as an import beside a daemon."""
+    from monitor.sinks.push import Push
+
+    if config.server.push_token is None:
+        return None
+
+    def now_ms() -> int:
+        return daemon.feed.now_ms()  # another feed after a reload
+
+    def keep(readings: Sequence[Reading]) -> None:
+        with store.transaction():
+            store.inbox.put(now_ms(), "push", "observations", {"rows": [row_of(reading) for reading in readings]})
+
+    return Push(config.server.push_token.get_secret_value(), keep, now_ms)
 
 
 def _token(config: Config) -> str | None:

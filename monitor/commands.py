@@ -13,11 +13,12 @@ from typing import Any
 
 from monitor.app import build_pipeline
 from monitor.config import Config
+from monitor.core.door import Rejection
 from monitor.core.effects import Alerted, Effect
 from monitor.core.events import Configured, Signal
 from monitor.core.observation import Reading
 from monitor.errors import MonitorError
-from monitor.pipeline import Pipeline
+from monitor.pipeline import OPERATOR, Pipeline, row_of
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
 
@@ -46,10 +47,15 @@ def import_readings(config: Config, readings: Iterable[Reading], say: Callable[[
     try:
         pipeline = resumed(store, config, wall_ms)
         drain(pipeline)
-        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), records=True).stored for part in _parts(readings, say))
+        stored, refused = 0, list[Rejection]()
+        for part in _parts(readings, say):
+            received = pipeline.receive(part, source=OPERATOR, now=wall_ms(), records=True)
+            stored += received.stored
+            refused += received.rejections
     finally:
         store.close()
-    return f"{stored} new"
+    why = f", {len(refused)} refused, first: {refused[0].metric} {refused[0].subject}: {refused[0].reason}" if refused else ""
+    return f"{stored} new{why}"
 
 
 def _parts(readings: Iterable[Reading], say: Callable[[int], object]) -> Iterator[list[Reading]]:
@@ -112,8 +118,3 @@ def _leave(config: Config, messages: Iterable[tuple[str, Mapping[str, Any]]]) ->
             store.inbox.put(wall_ms(), who(), kind, body)
     finally:
         store.close()
-
-
-def row_of(reading: Reading) -> list[object]:
-    """A reading as an inbox message carries it."""
-    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]

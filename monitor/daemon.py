@@ -8,22 +8,38 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from monitor.clock import Clock
-from monitor.core.events import Failed, Tick
+from monitor.core.events import Batch, Failed, Signal, Tick
+from monitor.core.operator import CLOCK_RIGHT, CLOCK_SET_BACK, CLOCK_WRONG
 from monitor.core.state import State
+from monitor.core.units import iso
 from monitor.feeds import Arrival, Feed
 from monitor.pipeline import Pipeline
+from monitor.source import Harvest
 
 log = structlog.get_logger("daemon")
 
 INBOX_SECONDS = 0.5
 LAG_SECONDS = 0.5
 LAG_MEMORY_SECONDS = 60.0
+CLOCK_SECONDS = 5.0
+AHEAD_MS = 60_000
 MESSAGES_A_TURN = 20
+
+
+class Hour(Protocol):
+    """What the daemon asks of its clock beyond the hour; see `monitor.steady.SteadyClock`."""
+
+    @property
+    def skew_ms(self) -> int | None: ...
+
+    def trouble(self) -> str: ...
+
+    def was_set_back(self) -> bool: ...
 
 
 class Daemon:
@@ -35,6 +51,9 @@ class Daemon:
         self.feed = feed
         self.collect_seconds: dict[str, float] = {}
         self._lags = deque([0.0], maxlen=round(LAG_MEMORY_SECONDS / LAG_SECONDS))
+        self.hour: Hour | None = None
+        self.waiting_for = ""
+        self._clock_is_wrong = False
         self._stop = asyncio.Event()
         self._switched = asyncio.Event()
         self._asked_to_reload = asyncio.Event()
@@ -79,6 +98,8 @@ class Daemon:
             asyncio.create_task(self._reload_when_asked(), name="reloads"),
             asyncio.create_task(self._stop.wait(), name="stop"),
         ]
+        if self.hour is not None:
+            tasks.append(asyncio.create_task(self._watch_the_clock(self.hour), name="clock"))
         jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(job()) for job in beside]
         try:
             done, _ = await asyncio.wait([*tasks, *jobs], return_when=asyncio.FIRST_COMPLETED)
@@ -115,19 +136,24 @@ class Daemon:
     def handle(self, arrival: Arrival) -> None:
         """Turn one arrival into an event, or into none when it says nothing new."""
         if arrival.harvest is not None:
-            self.collect_seconds[arrival.source] = arrival.seconds
-            for reason in list(arrival.harvest.rejected)[:5]:
-                log.warning("refused", source=arrival.source, reason=reason)
-            rejected = len(arrival.harvest.rejected)
-            received = self.pipeline.receive(arrival.harvest.readings, source=arrival.source, now=arrival.now, rejected=rejected)
-            for rejection in received.rejections[:5]:
-                log.warning("refused", source=arrival.source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
+            self._receive(arrival.source, arrival.harvest, arrival)
         elif arrival.source:
             if _is_news(self.pipeline.engine.state, arrival):
                 log.warning("source failed", source=arrival.source, reason=arrival.failure)
                 self.pipeline.process(Failed(arrival.now, arrival.source, arrival.failure))
         else:
             self.pipeline.process(Tick(arrival.now))
+
+    def _receive(self, source: str, harvest: Harvest, arrival: Arrival) -> None:
+        self.collect_seconds[source] = arrival.seconds
+        for reason in list(harvest.rejected)[:5]:
+            log.warning("refused", source=source, reason=reason)
+        refused = len(harvest.rejected)
+        received = self.pipeline.receive(harvest.readings, source=source, now=arrival.now, rejected=refused, records=harvest.records)
+        if harvest.records and not received.stored:  # records without news are no event, but that their source was heard is one
+            self.pipeline.process(Batch(arrival.now, source, (), refused + len(received.rejections)))
+        for rejection in received.rejections[:5]:
+            log.warning("refused", source=source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
 
     async def _inbox(self) -> None:
         """Operators' words become events within a second."""
@@ -147,11 +173,55 @@ class Daemon:
                 self.feed = feed
                 self._switched.set()
 
+    async def until_sane(self, doubt: Callable[[], str], feed: Feed) -> None:
+        """Return when there is no doubt about the clock, or the daemon is stopped. The sources are asked meanwhile, for the hour alone."""
+        if not doubt():
+            return
+        asking = asyncio.create_task(_follow_idly(feed), name="asking the hour")
+        try:
+            while (why := doubt()) and not self._stop.is_set():
+                if not self.waiting_for:
+                    log.error("nothing is decided by such a clock", reason=why)
+                self.waiting_for = why
+                await self.clock.sleep(INBOX_SECONDS)
+        finally:
+            await _cancel([asking])
+        self.waiting_for = ""
+        if not self._stop.is_set() and self.feed.now_ms() < self.pipeline.engine.now - AHEAD_MS:
+            self._set_back(self.feed.now_ms())
+
+    async def _watch_the_clock(self, hour: Hour) -> None:
+        while True:
+            self.look_at_the_clock(hour)
+            await self.clock.sleep(CLOCK_SECONDS)
+
+    def look_at_the_clock(self, hour: Hour) -> None:
+        """Tell of a clock that steps or is off, and that it is right again; take the engine back where the clock was ahead."""
+        now, trouble = self.feed.now_ms(), hour.trouble()
+        if hour.was_set_back() and now < self.pipeline.engine.now:
+            self._set_back(now)
+        if bool(trouble) != self._clock_is_wrong:
+            self._tell_clock(now, CLOCK_WRONG if trouble else CLOCK_RIGHT, trouble or "it is right again")
+        self._clock_is_wrong = bool(trouble)
+
+    def _set_back(self, now: int) -> None:
+        self._tell_clock(now, CLOCK_SET_BACK, f"it was ahead, and has been set back to {iso(now)}")
+
+    def _tell_clock(self, now: int, action: str, note: str) -> None:
+        log.warning("clock", reason=note)
+        self.pipeline.process(Signal(now, f"clock_{action}_{now}", "clock", action, "clock", note))
+
     async def _measure_lag(self) -> None:
         while True:
             began = self.clock.monotonic()
             await self.clock.sleep(LAG_SECONDS)
             self._lags.append(max(0.0, self.clock.monotonic() - began - LAG_SECONDS))
+
+
+async def _follow_idly(feed: Feed) -> None:
+    async with aclosing(feed.arrivals()) as arrivals:
+        async for _ in arrivals:
+            pass
 
 
 async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -14,6 +14,7 @@ import structlog
 from monitor.core.book import Watch
 from monitor.core.text import safe_text
 from monitor.core.units import HOUR
+from monitor.dial import LANE
 from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Ports
 
@@ -28,6 +29,9 @@ LEAST_TICK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 REASON_LENGTH = 300
 MOST_WAITING = 1_000
+# In a storm of errors we must not add to it: beyond a first burst, passes out of turn are a tenth of those in turn.
+RETRY_SHARE = 0.1
+RETRY_BURST = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,20 @@ class Feed(Protocol):
 class LiveFeed:
     """Every collector polled by a task of its own; one that hangs, fails or crashes holds up no other."""
 
-    def __init__(self, collectors: Mapping[str, Collector], ports: Ports, watch: Watch, due_at: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        collectors: Mapping[str, Collector],
+        ports: Ports,
+        watch: Watch,
+        due_at: Callable[[], int | None],
+        asked_at: Callable[[str], int] = lambda name: 0,
+    ) -> None:
+        """`due_at` is when something waits for time alone, `asked_at` when a source was last asked, in an earlier life too (epoch milliseconds)."""
         self._collectors = collectors
         self._ports = ports
         self._watch = watch
         self._due_at = due_at
+        self.asked_at = asked_at
         self._queue: asyncio.Queue[Arrival] = asyncio.Queue(MOST_WAITING)
         self._handled = asyncio.Event()
         self.crashes: dict[str, int] = {}
@@ -91,7 +104,9 @@ class LiveFeed:
 
     async def _supervise(self, name: str) -> None:
         """Poll for ever. A crash is a bug of ours: it is logged, counted and told, and the poller starts again."""
+        LANE.set(name)
         poller = _Poller(name, self._collectors[name], self._ports, self._watch)
+        await self._rest(name)
         while True:
             try:
                 arrival, pause = await poller.once()
@@ -104,6 +119,15 @@ class LiveFeed:
                 arrival, pause = self._crashed(name, bug), poller.back_off(None)
             await self._queue.put(arrival)
             await self._ports.clock.sleep(pause)
+
+    async def _rest(self, name: str) -> None:
+        """A daemon that is started again and again must not use up a source's daily quota: what is left of the pause is kept."""
+        pause_ms = self._collectors[name].pause_ms
+        # A clock that was set back must not make the pause longer than it is.
+        left_ms = min(pause_ms, self.asked_at(name) + pause_ms - self.now_ms())
+        if left_ms > 0:
+            log.info("its daily quota asks for patience", source=name, seconds=round(left_ms / 1000))
+            await self._ports.clock.sleep(left_ms / 1000)
 
     def _crashed(self, name: str, bug: BaseException) -> Arrival:
         self.crashes[name] = self.crashes.get(name, 0) + 1
@@ -137,11 +161,14 @@ class _Poller:
     def __init__(self, name: str, collector: Collector, ports: Ports, watch: Watch) -> None:
         self._name, self._collector, self._ports, self._watch = name, collector, ports, watch
         self._failures = 0
+        self._counted_seconds = collector.pause_ms / 1000
+        self._retries = RETRY_BURST
 
     async def once(self) -> tuple[Arrival, float]:
         """One pass. Returns what it brought, and how many seconds to wait."""
         clock = self._ports.clock
         began = clock.monotonic()
+        self._retries = min(RETRY_BURST, self._retries + RETRY_SHARE)
         try:
             async with asyncio.timeout(POLL_TIMEOUT_SECONDS) as limit:
                 harvest = await self._collector.poll(self._ports, self._watch)
@@ -151,9 +178,10 @@ class _Poller:
             return self._failed(f"no answer within {POLL_TIMEOUT_SECONDS:.0f} s", None)
         except SourceError as error:
             retry = PERMANENT_RETRY_SECONDS if error.permanent else error.retry_after_seconds
-            return self._failed(str(error), retry)
+            # What was answered was counted there; what never arrived was not.
+            return self._failed(str(error), max(retry or 0.0, self._counted_seconds) if error.status is not None else retry)
         except BadPayload as error:
-            return self._failed(str(error), None)
+            return self._failed(str(error), self._counted_seconds)
         self._failures = 0
         pause = self._collector.cadence / 1000 * self._ports.rng.uniform(0.97, 1.03)
         return Arrival(clock.now_ms(), self._name, harvest, seconds=clock.monotonic() - began), pause
@@ -163,11 +191,15 @@ class _Poller:
         return arrival, self.back_off(retry_seconds)
 
     def back_off(self, retry_seconds: float | None) -> float:
-        """Doubling pauses with jitter up to the cadence, but never less than the source asked for."""
+        """Doubling pauses with jitter up to the cadence, but never less than the source asked for; the cadence when the retries are spent."""
         self._failures += 1
         ceiling = max(FIRST_RETRY_SECONDS, self._collector.cadence / 1000)
-        pause = min(ceiling, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 12)) * self._ports.rng.uniform(0.8, 1.2)
-        return max(pause, retry_seconds or 0.0)
+        pause = min(ceiling, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 12))
+        if pause < ceiling and self._retries >= 1.0:
+            self._retries -= 1.0
+        else:
+            pause = ceiling
+        return max(pause * self._ports.rng.uniform(0.8, 1.2), retry_seconds or 0.0)
 
 
 def _is_being_cancelled() -> bool:

@@ -2,16 +2,14 @@
 
 No redirect is followed, no proxy is taken from the environment, every request has one deadline from the first byte to the
 last, every body a cap counted after decompression, and the address actually dialled must pass the egress policy. Errors
-never carry more of a URL than its host.
+never carry more of a URL than its host. How a connection is made stands in dial.py.
 """
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +21,7 @@ import aiohttp
 from monitor.core.decode import decode_json
 from monitor.core.egress import EgressPolicy
 from monitor.core.secret import display_url, redact_urls
+from monitor.dial import HOST_DIALLED, LANE, EgressRefused, Request, connector, verified
 from monitor.errors import BadPayload, SourceError
 
 __all__ = ["EgressPolicy", "HttpNet", "Net", "Response"]
@@ -37,8 +36,8 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 USER_AGENT = "defi-hedge-monitor"
 
 _PERMANENT = frozenset({401, 403, 451})
+_OLD_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"})
 _ASKS_FOR_PATIENCE = frozenset({418, 429, 503})
-_HOST_DIALLED: ContextVar[str] = ContextVar("host_dialled", default="")
 
 Params = Mapping[str, str | int]
 Headers = Mapping[str, str]
@@ -110,14 +109,17 @@ class HttpNet:
         requests_per_host: int = 4,
         library_max_bytes: int = LIBRARY_MAX_BYTES,
         now_seconds: Callable[[], float] = time.time,
+        on_date: Callable[[str, str, str], object] = lambda host, date, age: None,
     ) -> None:
         self._now_seconds = now_seconds
+        self._on_date = on_date
         self._library_max_bytes = library_max_bytes
         self._policy = policy or EgressPolicy()
-        self._connector = _connector(self._permits, requests_per_host)
-        # Each of our own requests carries its deadline; the session's is for libraries that forget theirs.
-        self._session = self._new_session(aiohttp.ClientResponse, (_note_host,), None)
-        self._sessions = [self._session]
+        self._requests_per_host = requests_per_host
+        self._context = verified()
+        self._connectors: dict[str, aiohttp.TCPConnector] = {}
+        self._own: dict[str, aiohttp.ClientSession] = {}
+        self._lent: list[aiohttp.ClientSession] = []
 
     def obey(self, policy: EgressPolicy) -> None:
         """Dial by this policy from now on; connections that stand are kept."""
@@ -134,9 +136,10 @@ class HttpNet:
 
     async def close(self) -> None:
         """Close every session, those given to libraries included, and every connection."""
-        for session in self._sessions:
+        for session in (*self._own.values(), *self._lent):
             await session.close()
-        await self._connector.close()
+        for each in self._connectors.values():
+            await each.close()
 
     def client_session(self) -> aiohttp.ClientSession:
         """Return a new session under the same rules for a library that makes its own calls (ccxt, web3); closed by `close()`.
@@ -145,8 +148,10 @@ class HttpNet:
         web3: `await AsyncHTTPProvider(url).cache_async_session(session)`.
         Oversized bodies raise `BadPayload` and redirects `SourceError`, which both libraries let through.
         """
-        session = self._new_session(_bounded_response(self._library_max_bytes), (_note_host, _refuse_redirect), LIBRARY_TIMEOUT_SECONDS)
-        self._sessions.append(session)
+        session = self._new_session(
+            _bounded_response(self._library_max_bytes), (_note_host, self._note_date, _refuse_redirect), LIBRARY_TIMEOUT_SECONDS
+        )
+        self._lent.append(session)
         return session
 
     async def get_json(
@@ -211,6 +216,26 @@ class HttpNet:
         # Raised out here, the error has no cause or context: the library's own message has the whole URL in it.
         raise failure
 
+    async def _note_date(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Every answer tells the hour of the host that gave it."""
+        answer = await handler(request)
+        self._on_date(request.url.host or "", answer.headers.get("Date", ""), answer.headers.get("Age", ""))
+        return answer
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        """The session for our own requests in this lane. Each of them carries its deadline; the session's is for libraries that forget theirs."""
+        lane = LANE.get()
+        if lane not in self._own:
+            self._own[lane] = self._new_session(aiohttp.ClientResponse, (_note_host, self._note_date), None)
+        return self._own[lane]
+
+    def _connector(self) -> aiohttp.TCPConnector:
+        lane = LANE.get()
+        if lane not in self._connectors:
+            self._connectors[lane] = connector(self._permits, self._requests_per_host, self._context)
+        return self._connectors[lane]
+
     def _new_session(
         self,
         response_class: type[aiohttp.ClientResponse],
@@ -218,43 +243,29 @@ class HttpNet:
         timeout_seconds: float | None,
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=self._connector,
+            connector=self._connector(),
             connector_owner=False,
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            request_class=Request,
             response_class=response_class,
             middlewares=middlewares,
         )
 
 
-class _EgressRefused(OSError):
-    """An `OSError`, so that the connector goes on to the next address of the name."""
-
-
-def _connector(permits: Callable[[str, str], bool], requests_per_host: int) -> aiohttp.TCPConnector:
-    def open_socket(target: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, sockaddr = target
-        host = _HOST_DIALLED.get()
-        if not permits(host, sockaddr[0]):
-            raise _EgressRefused(f"{host} leads to an address that the egress policy refuses")
-        return socket.socket(family, kind, protocol)
-
-    return aiohttp.TCPConnector(limit=0, limit_per_host=requests_per_host, socket_factory=open_socket)
-
-
 async def _note_host(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Tell the socket factory, which is given an address alone, for which host it is dialled; turn its refusal into our error."""
-    token = _HOST_DIALLED.set(request.url.host or "")
+    token = HOST_DIALLED.set(request.url.host or "")
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError as error:
-        if isinstance(error.__cause__, _EgressRefused):
+        if isinstance(error.__cause__, EgressRefused):
             raise SourceError(str(error.__cause__), permanent=True) from None
         raise
     finally:
-        _HOST_DIALLED.reset(token)
+        HOST_DIALLED.reset(token)
 
 
 async def _refuse_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -342,13 +353,17 @@ def _decoded(url: str, body: bytes, max_bytes: int) -> object:
         raise BadPayload(f"{display_url(url)}: {error}") from None
 
 
+def _speaks_too_old_tls(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError) and getattr(error.os_error, "reason", None) in _OLD_TLS
+
+
 def _failure(url: str, timeout_seconds: float, error: Exception) -> SourceError:
     """Say in our words, with the host alone, why no answer came."""
     place = display_url(url)
     if isinstance(error, TimeoutError):
         return SourceError(f"{place}: no complete answer within {timeout_seconds:g} s")
     if isinstance(error, aiohttp.ClientSSLError):
-        refused = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        refused = isinstance(error, aiohttp.ClientConnectorCertificateError) or _speaks_too_old_tls(error)
         return SourceError(f"{place}: no secure connection: {redact_urls(str(error))}", permanent=refused)
     # After TLS, because a certificate error is a ValueError too. Only the kind: the text of these has the URL or the header in it.
     if isinstance(error, ValueError):

@@ -30,6 +30,7 @@ from monitor.registry import Catalogue
 from monitor.rpc import json_rpc
 from monitor.source import Collector, Ports
 from monitor.store.sqlite import SqliteStore
+from monitor.trust import trust_store
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 # A wall clock may be this far from a chain's head before decisions suffer: the door refuses what lies two minutes ahead.
@@ -89,6 +90,7 @@ async def check(config: Config, *, timeout_seconds: float) -> list[Finding]:
 
 def _probes(config: Config, ports: Ports) -> Iterator[tuple[str, str, Awaitable[Finding]]]:
     yield "store", config.store.url, _store(config.store.path)
+    yield "trust", "certificates", _trust()
     for name, chain in config.chains.items():
         yield "chain", name, _chain(name, chain, ports)
     for name, source in config.enabled_sources.items():
@@ -129,7 +131,7 @@ def _remedy(kind: str, name: str, error: SourceError | BadPayload) -> str:
 
 
 async def _source(name: str, source: Collector, ports: Ports, watch: Watch) -> Finding:
-    if not source.provides(watch):
+    if not source.has_work(watch):
         return Finding("source", name, Health.IDLE, "nothing that is watched needs it")
     said = await source.probe(ports, watch)
     # A source that can help itself says so in its line instead of failing.
@@ -148,6 +150,14 @@ async def _chain(name: str, chain: Chain, ports: Ports) -> Finding:
         remedy = f"the node is behind or this machine's clock is ahead: wait, set the clock, or set another chains.{name}.rpc"
         return Finding("chain", name, Health.WARNING, seen, remedy)
     return Finding("chain", name, Health.OK, seen)
+
+
+async def _trust() -> Finding:
+    """Whether this machine can tell a true certificate from a false one."""
+    found = await asyncio.to_thread(trust_store)
+    seen = f"{found.authorities} authorities at {found.place}, {found.age_days:.0f} days old"
+    state = Health.FAILED if not found.authorities else Health.WARNING if found.problem else Health.OK
+    return Finding("trust", "certificates", state, found.problem or seen)
 
 
 async def _store(path: str) -> Finding:

@@ -49,6 +49,8 @@ class Shell:
         """Why the daemon is not deciding; empty while it is."""
         if self.daemon is None:
             return "starting: the history is being read"
+        if self.daemon.waiting_for:
+            return self.daemon.waiting_for
         due, now = self._pipeline.engine.due_at(), self.daemon.feed.now_ms()
         late_ms = now - due if due is not None and self._story is None else 0
         return f"{late_ms / 1000:.0f} s late with a decision that is due" if late_ms > LATE_MS else ""
@@ -76,6 +78,8 @@ class Shell:
             decisions=self._decisions.recent(),
             decision_seconds=self._timings if daemon is not None else None,
             loop_lag_seconds=daemon.loop_lag_seconds if daemon is not None else None,
+            clock_skew_seconds=_clock_skew_seconds(daemon),
+            clock_trouble=daemon.hour.trouble() if daemon is not None and daemon.hour is not None else "",
             collect_seconds=daemon.collect_seconds if daemon is not None else {},
             chart=self._chart.draw(engine, self._decisions.marks()),
         )
@@ -88,6 +92,11 @@ class Shell:
             AlertFact(a.id, a.at, a.type, a.severity, a.summary, _worst(statuses.get(a.id, {})), channel=", ".join(sorted(statuses.get(a.id, {}))))
             for a in recent
         ]
+
+
+def _clock_skew_seconds(daemon: Daemon | None) -> float | None:
+    skew_ms = daemon.hour.skew_ms if daemon is not None and daemon.hour is not None else None
+    return None if skew_ms is None else skew_ms / 1000
 
 
 def _worst(by_channel: dict[str, str]) -> str:

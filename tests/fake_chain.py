@@ -12,6 +12,13 @@ from monitor.errors import SourceError
 from monitor.rpc import Rpc
 from tests.fakes import Call as Request
 
+
+def encoded(call: Call, outputs: Sequence[object]) -> bytes:
+    """What a contract that keeps its ABI returns."""
+    [entry] = [entry for entry in load_abi(call.abi) if entry["name"] == call.function]
+    return encode(get_abi_output_types(entry), outputs)
+
+
 TRIPLES = ["(address,bool,bytes)[]"]
 PAIRS = ["(bool,bytes)[]"]
 
@@ -58,8 +65,7 @@ class FakeChain:
     fees: Callable[[int], tuple[int, float]] = lambda number: (0, 0.0)
 
     def say(self, call: Call, *outputs: object) -> None:
-        [entry] = [entry for entry in load_abi(call.abi) if entry["name"] == call.function]
-        self.say_raw(call, encode(get_abi_output_types(entry), outputs))
+        self.say_raw(call, encoded(call, outputs))
 
     def say_raw(self, call: Call, output: bytes, success: bool = True) -> None:
         self.answers[call.target.lower(), call_payload(call)] = (success, output)

@@ -1,25 +1,28 @@
 """The campaign of the guards: each guard of tests/faults.toml is taken out of a copy of the tree, and a test of its fault must fail.
 
-`python -m tests.guards [--only F-015 ...] [--jobs 2]`. The same tests are run on an untouched copy too, where all must pass. Exit code 1
-when a guard's absence goes unseen, or when a test cannot be trusted: it fails untouched, does not run, or breaks instead of failing.
+`python -m tests.guards [--only F-015 ...] [--jobs 2] [--quick]`. The same tests are run on an untouched copy too, where all must pass. Exit
+code 1 when a guard's absence goes unseen, or when a test cannot be trusted: it fails untouched, does not run, or breaks instead of failing.
+
+`--quick` leaves out the tests that start programs (daemons, chains, browsers), and with them the guards that only such a test watches: it is
+what the test suite runs.
 """
 
 import argparse
+import json
 import os
+import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+
+from tests.forked import Ended, Results, Run, forget_compiled, run_all, warm
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "tests" / "faults.toml"
@@ -28,8 +31,13 @@ SHARED = ("node_modules", ".tools")
 LEFT_BEHIND = shutil.ignore_patterns(".*", "node_modules", "dist", "build")
 USUAL_SECONDS = 120.0
 UNTOUCHED_SECONDS = 900.0
+# The run in which nothing is taken out; the others are numbered from 0.
+WHOLE = -1
 # What a misspelt replacement raises; such a test has not seen the fault.
 BROKEN_BY = ("NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "ImportError", "ModuleNotFoundError")
+
+# Test tools are imported by `from tests.integration.x import y` or `from tests.integration import x`.
+_BESIDE = re.compile(r"^from tests\.integration(?:\.| import )(\w+)", re.MULTILINE)
 
 FAILED, SURVIVED = "failed as it must", "SURVIVED"
 NOT_RUN, BROKE, HUNG = "NOT RUN", "BROKE", "HUNG"
@@ -58,32 +66,50 @@ class Guard:
     def place(self) -> str:
         return f"{self.cuts[0].file}: {brief(self.cuts[0].find, 60)}"
 
+    @property
+    def quick_tests(self) -> tuple[str, ...]:
+        """Those that start no program."""
+        return tuple(test for test in self.tests if not starts_programs(ROOT / test.partition("::")[0]))
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run. `test` is the one that failed, and `why` how; or why none counts."""
+    """What became of one guard, the `number`th of those that were taken out. `test` is the one that failed, and `why` how; or why none counts."""
 
+    number: int
+    fault: str
+    place: str
     word: str
     test: str
     why: str
     seconds: float
 
 
-def catalogue() -> dict[str, Any]:
+def catalogue(file: Path = CATALOGUE) -> dict[str, Any]:
     """tests/faults.toml as it stands."""
-    return tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
-def guards(only: Sequence[str] = ()) -> list[Guard]:
-    """Every guard, or those of the named faults, in the order of the catalogue."""
-    return [guard for fault, entry in catalogue().items() if not only or fault in only for guard in _guards_of(fault, entry)]
+def guards(only: Sequence[str] = (), file: Path = CATALOGUE) -> list[Guard]:
+    """Every guard, or those of the named faults, in the order of the catalogue. A fault with a `reason` has none."""
+    return [guard for fault, entry in catalogue(file).items() if not only or fault in only for guard in _guards_of(fault, entry)]
 
 
 def _guards_of(fault: str, entry: dict[str, Any]) -> Iterator[Guard]:
-    for one in entry["guard"]:
+    for one in entry.get("guard", ()):
         cuts = tuple(Cut(cut["file"], cut["find"], cut["replace"]) for cut in (one, *one.get("also", ())))
         tests = tuple(one.get("tests", entry["tests"]))
         yield Guard(fault, cuts, tests, float(entry.get("seconds", USUAL_SECONDS)), bool(one.get("hangs", False)))
+
+
+@cache
+def starts_programs(file: Path) -> bool:
+    """Whether an integration test starts daemons, chains or browsers: it, or a module beside it that it imports, starts processes."""
+    if "integration" not in file.parts:
+        return False
+    text = file.read_text(encoding="utf-8")
+    beside = (Path(file.parent, f"{name}.py") for name in _BESIDE.findall(text))
+    return "subprocess" in text or "playwright" in text or any(map(starts_programs, beside))
 
 
 def without(cut: Cut, source: str) -> str:
@@ -93,12 +119,12 @@ def without(cut: Cut, source: str) -> str:
     return source.replace(cut.find, cut.replace)
 
 
-def take_out(cut: Cut, tree: Path) -> None:
-    """Rewrite one file of a copy, and forget what was compiled of it."""
-    file = tree / cut.file
-    file.write_text(without(cut, file.read_text(encoding="utf-8")), encoding="utf-8")
-    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
-        compiled.unlink()
+def take_out(guard: Guard, tree: Path) -> None:
+    """Rewrite the files of a copy, and forget what was compiled of them."""
+    for cut in guard.cuts:
+        file = tree / cut.file
+        file.write_text(without(cut, file.read_text(encoding="utf-8")), encoding="utf-8")
+        forget_compiled(file)
 
 
 def copy_tree(folder: Path, source: Path = ROOT) -> Path:
@@ -110,48 +136,7 @@ def copy_tree(folder: Path, source: Path = ROOT) -> Path:
     return tree
 
 
-def run_pytest(tree: Path, tests: Sequence[str], seconds: float, *options: str) -> list[tuple[str, str, str]] | None:
-    """(node id, outcome, message) of each test that ran in the tree; None when it had to be stopped."""
-    report = tree / "report.xml"
-    more = ("-p", "no:cacheprovider", "-q", "--tb=short", "-o", "junit_family=xunit1", f"--junitxml={report}", *options)
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", *more, *tests]
-    with (tree / "said").open("wb") as said:
-        process = subprocess.Popen(command, cwd=tree, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            # Whatever the tests started stands in the session that we made.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return list(_results(report)) if report.exists() else []
-
-
-def _results(report: Path) -> Iterator[tuple[str, str, str]]:
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
-        found = next((child for child in case if child.tag in {"failure", "error", "skipped"}), None)
-        name = f"{case.get('file')}::{case.get('name')}"
-        yield (name, "passed", "") if found is None else (name, found.tag, found.get("message") or "")
-
-
-def without_guard(guard: Guard, source: Path) -> Outcome:
-    """Run the guard's tests where it is gone."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder), source)
-        try:
-            for cut in guard.cuts:
-                take_out(cut, tree)
-        except ValueError as error:
-            return Outcome(BROKE, "", str(error), 0.0)
-        results = run_pytest(tree, guard.tests, guard.seconds, "-x")
-    return Outcome(*judged(results, hangs=guard.hangs), time.monotonic() - began)
-
-
-def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -> tuple[str, str, str]:
+def judged(results: Results | None, *, hangs: bool = False) -> tuple[str, str, str]:
     """Word, test and why of a run without a guard: only a test that failed by itself has seen the fault."""
     if results is None:
         return FAILED if hangs else HUNG, "", "no end within the limit"
@@ -166,43 +151,78 @@ def judged(results: list[tuple[str, str, str]] | None, *, hangs: bool = False) -
     return SURVIVED, "", f"{len(results)} tests saw nothing"
 
 
-def untouched(tests: Sequence[str], source: Path) -> dict[str, str]:
-    """Run all tests on a copy as it is; what is wrong with each that does not pass."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = copy_tree(Path(folder), source)
-        results = run_pytest(tree, tests, UNTOUCHED_SECONDS)
-        said = (tree / "said").read_text(errors="replace")
-    if results is None:
+def outcome_of(number: int, guard: Guard, ended: Ended[int]) -> Outcome:
+    word, test, why = (BROKE, "", ended.trouble) if ended.trouble else judged(ended.results, hangs=guard.hangs)
+    return Outcome(number, guard.fault, guard.place, word, test, why, ended.seconds)
+
+
+def wrong_untouched(tests: Sequence[str], ended: Ended[int]) -> dict[str, str]:
+    """What is wrong with each test that does not pass on a copy as it is."""
+    if ended.results is None:
         return dict.fromkeys(tests, "it did not end")
     wrong: dict[str, str] = {}
     for test in tests:
-        mine = [(outcome, message) for name, outcome, message in results if name == test or name.startswith(f"{test}[")]
+        mine = [(outcome, message) for name, outcome, message in ended.results if name == test or name.startswith(f"{test}[")]
         bad = next((f"{outcome}: {message[:100]}" for outcome, message in mine if outcome != "passed"), "")
         if bad or not mine:
-            wrong[test] = bad or f"it did not run: {said[-200:]}"
+            wrong[test] = bad or f"it did not run: {ended.said[-200:]}"
     return wrong
 
 
-def campaign(chosen: Sequence[Guard], jobs: int) -> int:
-    """Run it and print the table; 0 when every guard is watched."""
-    tests = list(dict.fromkeys(test for guard in chosen for test in guard.tests))
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Report:
+    """What a campaign found: an outcome for each guard, and what is wrong with tests where nothing was taken out."""
+
+    outcomes: list[Outcome]
+    wrong: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.wrong and all(outcome.word == FAILED for outcome in self.outcomes)
+
+
+def campaign(chosen: Sequence[Guard], jobs: int, *, quick: bool = False) -> Report:
+    """Take out each guard in turn, and say what became of it."""
+    tested = [(guard, tests) for guard in chosen if (tests := guard.quick_tests if quick else guard.tests)]
+    every = list(dict.fromkeys(test for _, tests in tested for test in tests))
+    runs = [Run(WHOLE, every, UNTOUCHED_SECONDS)]
+    runs += [Run(n, tests, guard.seconds, partial(take_out, guard), ["-x"]) for n, (guard, tests) in enumerate(tested)]
+    outcomes: list[Outcome] = []
+    wrong: dict[str, str] = {}
+    warm()
     # One state of the tree for all, whatever is edited meanwhile.
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+    with tempfile.TemporaryDirectory() as folder:
         source = copy_tree(Path(folder))
-        whole = pool.submit(untouched, tests, source)
-        bad = 0
-        for guard, outcome in zip(chosen, pool.map(lambda guard: without_guard(guard, source), chosen), strict=True):
-            bad += outcome.word != FAILED
-            cells = (guard.fault, guard.place, outcome.word, f"{outcome.seconds:.1f} s", short(outcome.test), brief(outcome.why, 80))
-            say(" | ".join(cells))
-        wrong = whole.result()
-    for test, why in wrong.items():
+        compile_once(source, every)
+        trees = [copy_tree(Path(folder) / str(number), source) for number in range(jobs)]
+        for ended in run_all(runs if tested else [], source, trees):
+            if ended.job == WHOLE:
+                wrong = wrong_untouched(every, ended)
+                continue
+            outcomes.append(outcome_of(ended.job, tested[ended.job][0], ended))
+            say_outcome(outcomes[-1])
+    return Report(outcomes, wrong)
+
+
+def compile_once(source: Path, tests: Sequence[str]) -> None:
+    """Leave in the tree, before it is copied, what the import of these tests compiles."""
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    for _ in run_all([Run(WHOLE, files, UNTOUCHED_SECONDS, options=["--collect-only"], compiles=True)], source, [source]):
+        pass
+
+
+def say_outcome(outcome: Outcome) -> None:
+    cells = (outcome.fault, outcome.place, outcome.word, f"{outcome.seconds:.1f} s", short(outcome.test), brief(outcome.why, 80))
+    say(" | ".join(cells))
+
+
+def say_sum(report: Report, seconds: float) -> None:
+    for test, why in report.wrong.items():
         say(f"NOT GREEN UNTOUCHED | {test} | {why}")
-    faults = len({guard.fault for guard in chosen})
-    say(f"{faults} faults, {len(chosen)} guards taken out: {len(chosen) - bad} seen by a test, {bad} not;")
-    say(f"untouched: {len(tests) - len(wrong)} of {len(tests)} tests pass; {time.monotonic() - began:.0f} s")
-    return 1 if bad or wrong else 0
+    seen = sum(outcome.word == FAILED for outcome in report.outcomes)
+    faults = len({outcome.fault for outcome in report.outcomes})
+    say(f"{faults} faults, {len(report.outcomes)} guards taken out: {seen} seen by a test, {len(report.outcomes) - seen} not;")
+    say(f"untouched: {len(report.wrong)} tests do not pass; {seconds:.0f} s")
 
 
 def short(test: str) -> str:
@@ -217,7 +237,7 @@ def brief(text: str, most: int) -> str:
 
 
 def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(line.encode(errors="backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 
@@ -225,11 +245,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.guards", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", metavar="F-0xx", default=[], help="these faults alone")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (2)")
+    parser.add_argument("--quick", action="store_true", help="without the tests that start programs")
+    parser.add_argument("--catalogue", type=Path, default=CATALOGUE, help="another catalogue than tests/faults.toml")
+    parser.add_argument("--report", type=Path, help="write what was found here, as JSON")
     asked = parser.parse_args()
-    if unknown := set(asked.only) - set(catalogue()):
-        parser.error(f"not in {CATALOGUE.name}: {', '.join(sorted(unknown))}")
-    return campaign(guards(asked.only), asked.jobs)
+    if unknown := set(asked.only) - set(catalogue(asked.catalogue)):
+        parser.error(f"not in {asked.catalogue.name}: {', '.join(sorted(unknown))}")
+    began = time.monotonic()
+    report = campaign(guards(asked.only, asked.catalogue), asked.jobs, quick=asked.quick)
+    say_sum(report, time.monotonic() - began)
+    if asked.report is not None:
+        asked.report.write_text(json.dumps(asdict(report)), encoding="utf-8")
+    return 0 if report.ok else 1
 
 
 if __name__ == "__main__":
+    # Threads of numpy's own would not live on in a fork.
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     sys.exit(main())

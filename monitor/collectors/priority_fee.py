@@ -4,6 +4,7 @@ JSON-RPC: https://ethereum.github.io/execution-apis (eth_feeHistory: for each bl
 """
 
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import ClassVar, Literal
 
@@ -11,10 +12,10 @@ from monitor.chain import BlockPinnedReader, fields_of, quantity
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR, MINUTE, Count, Duration
-from monitor.errors import BadPayload, SourceError
+from monitor.errors import BadPayload
 from monitor.hours import hours_of_blocks, last_closed_hours
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 METRIC = "gas.priority_fee_gwei"
 WEI_PER_GWEI = 10**9
@@ -44,15 +45,7 @@ class PriorityFee(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The newest closed hours of each chain; a chain that cannot be read spoils the pass only if no other can."""
         from_ms, to_ms = last_closed_hours(ports.clock.now_ms(), self.hours)
-        parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-        for chain in self._chains(watch):
-            try:
-                parts.append(await self._fees(ports, watch, chain, from_ms, to_ms))
-            except (SourceError, BadPayload) as problem:
-                failures.append(problem)
-        if failures and not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+        return await each(partial(self._fees, ports, watch, chain, from_ms, to_ms) for chain in self._chains(watch))
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """One history for each chain."""

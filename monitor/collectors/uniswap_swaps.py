@@ -7,6 +7,7 @@ token0 was sold into the pool.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -16,10 +17,10 @@ from monitor.chain_logs import Log, LogFilter, logs_between
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR, MINUTE, Count, Duration
-from monitor.errors import BadPayload, SourceError
+from monitor.errors import BadPayload
 from monitor.hours import hours_of_blocks, last_closed_hours
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 # keccak256 of Swap(address,address,int256,int256,uint160,uint128,int24) and of Swap(address,uint256,uint256,uint256,uint256,address)
 SWAP_V3 = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
@@ -53,15 +54,7 @@ class UniswapSwaps(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The newest closed hours of each chain; a chain that cannot be read spoils the pass only if no other can."""
         from_ms, to_ms = last_closed_hours(ports.clock.now_ms(), self.hours)
-        parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-        for chain, pools in self._by_chain(watch).items():
-            try:
-                parts.append(await self._chain(ports, watch, chain, pools, from_ms, to_ms))
-            except (SourceError, BadPayload) as problem:
-                failures.append(problem)
-        if failures and not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+        return await each(partial(self._chain, ports, watch, chain, pools, from_ms, to_ms) for chain, pools in self._by_chain(watch).items())
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """One history for each chain with pools."""

@@ -23,6 +23,7 @@ AlertType = Literal[
     "trigger.fired",
     "trigger.resolved",
     "data.stale",
+    "data.revised",
     "data.conflict",
     "source.down",
     "budget.exhausted",
@@ -79,11 +80,12 @@ class Store:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where page, API and metrics are served. Off loopback a token is needed; port 0 is any free one."""
+    """Where page, API and metrics are served. Off loopback a token is needed; port 0 is any free one. `push_token` lets rows in."""
 
     host: str = "127.0.0.1"
     port: int = 9464
     token: SecretStr | None = None
+    push_token: SecretStr | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from monitor.core import layers, notices, operator
+from monitor.core import layers, notices, operator, revisions
 from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
 from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.mind import REARM_MS, Mind
@@ -45,11 +45,14 @@ class Engine(Mind):
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Think about one event. Returns what must be recorded and told, in order."""
         self.effects = []
+        revised = [found for o in event.observations if (found := revisions.revision(self.market, o))] if isinstance(event, Batch) else []
         dirty = self.absorb(event)
+        before = {instance: self.state.verdicts[instance] for instance in dirty if instance in self.state.verdicts} if revised else {}
         if isinstance(event, Signal):
             operator.obey(self, event)
         for instance in self._in_order(dirty):
             self._judge(instance)
+        revisions.tell(self, revised, before)
         layers.look_after(self)
         if isinstance(event, Tick):
             notices.look_after(self)
@@ -57,6 +60,8 @@ class Engine(Mind):
 
     def absorb(self, event: Event) -> set[Instance]:
         """Take an event in without thinking; a restart does only this. Returns the instances whose inputs it changed."""
+        if isinstance(event, Signal) and event.action == operator.CLOCK_SET_BACK:
+            return self._set_back(event)
         self.now = max(self.now, event.now)
         # A wall clock that was set back must not make every source look as silent as the step was long.
         self.state.hear(event if event.now == self.now else replace(event, now=self.now))
@@ -71,6 +76,13 @@ class Engine(Mind):
                 if self.market.put(observation):
                     dirty.update(self._readers.get((observation.metric, observation.subject), ()))
         return dirty
+
+    def _set_back(self, event: Signal) -> set[Instance]:
+        """The one event that takes the time back: its stamp is confirmed, and what was stamped later was stamped by a clock that was ahead."""
+        self.state.signals.add(event.id)
+        self.now = event.now
+        self.state.rewind(event.now)
+        return set(self.rules)
 
     def look_again(self) -> None:
         """Every verdict as of now, for who restored a store to look at it: recorded are the numbers of its last change. Nothing is emitted."""

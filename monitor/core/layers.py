@@ -173,7 +173,8 @@ def _look_after(mind: Mind, layer: Layer) -> None:
         why = "the episode that asked for it is over" if instance in mind.rules else "the rule that asked for it is switched off"
         mind.emit(LayerMoved(mind.now, layer.id, "expired", why))
         return
-    if layer.valid_until is None or mind.now < layer.valid_until:
+    # Valid for longer than any quote is: it was quoted by a clock that was ahead.
+    if layer.valid_until is None or mind.now < layer.valid_until <= mind.now + VALID_MS:
         return
     position = next((p for p in mind.settings.positions if p.id == proposal.position), None)
     try:

@@ -1,6 +1,6 @@
 """The operator's word, an event like any other. What cannot be done is answered, never dropped.
 
-The sender speaks in the same way, of channels that do not take what they are sent, and the store, of a disk that is full.
+The sender speaks in the same way, of channels that do not take what they are sent, the store, of a disk that is full, and the clock, of itself.
 """
 
 from monitor.core.effects import LayerMoved, Silenced
@@ -8,8 +8,11 @@ from monitor.core.events import Signal
 from monitor.core.layers import tell_move
 from monitor.core.mind import Mind
 
+CLOCK_SET_BACK = "clock-set-back"
+CLOCK_WRONG, CLOCK_RIGHT = "clock-wrong", "clock-right"
 STATE_OF = {"approve": "approved", "reject": "rejected", "activate": "active", "close": "closed"}
 TOLD = {"approved": "layer.approved", "closed": "layer.closed"}
+CLOCK = {CLOCK_SET_BACK: "warning", CLOCK_WRONG: "warning", CLOCK_RIGHT: "info"}
 GIVEN_UP = {"delivery-failing": False, "delivery-given-up": True}
 
 
@@ -27,6 +30,9 @@ def obey(mind: Mind, signal: Signal) -> None:
         mind.alert("source.down", (signal.id,), "critical", summary, {"source": "store"})
     elif signal.action == "test":
         mind.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
+    elif signal.action in CLOCK:
+        severity = CLOCK[signal.action]
+        mind.alert("data.conflict", (signal.id,), severity, f"Clock: {signal.note}", {"by": signal.actor, "resolved": severity == "info"})
     elif signal.action in GIVEN_UP:
         _tell_failing(mind, signal, GIVEN_UP[signal.action])
 

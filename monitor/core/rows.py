@@ -1,7 +1,8 @@
 """One row of observations as files, feeds and pushes spell it: metric, subject, source, at, known_at, value; read strictly, nothing guessed."""
 
+import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from monitor.core.decode import parse_decimal, text
 from monitor.core.observation import Reading
@@ -23,6 +24,20 @@ def parse_row(cells: Sequence[str]) -> Reading:
         raise BadPayload("source is missing: say who the value is from")
     known = parse_instant(known_at) if known_at.strip() else None
     return Reading(metric, subject, parse_value(metric, value), parse_instant(at), known, source)
+
+
+def csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV text under `HEADER`, each with the number of its line. Raises BadPayload, with the line, where it is no such text."""
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, [])
+        if header != HEADER:
+            raise BadPayload(f"line 1: the header must be {','.join(HEADER)}, it is {_shown(','.join(header))}")
+        for cells in reader:
+            if cells:
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise BadPayload(f"line {reader.line_num}: not CSV: {error}") from None
 
 
 def parse_object(row: object, source: str = "") -> Reading:

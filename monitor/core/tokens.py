@@ -31,6 +31,8 @@ _ADDRESSES: dict[str, dict[str, str]] = {
 ASSET_OF: dict[tuple[str, int], str] = {(chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()}
 
 _UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
+# BTC and ETH, and what stands for them: sold in any size within a day.
+MAJORS = frozenset({"BTC", "ETH", *_UNDERLYING})
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
 
 

@@ -53,10 +53,8 @@ def trend(values: ArrayLike, bars: int, samples: int = TREND_SAMPLES) -> Floats:
     series = np.asarray(values, dtype=np.float64)
     change = np.full(series.size, np.nan)
     change[bars:] = series[bars:] - series[: max(0, series.size - bars)]
-    deviation = np.full(series.size, np.nan)
-    for row in range(bars + samples - 1, series.size):
-        # Each from a window of its own: a running sum would differ in its last bits from what live sees.
-        deviation[row] = change[row - samples + 1 : row + 1].std()
+    # Each from a window of its own: a running sum would differ in its last bits from what live sees.
+    deviation = _windows(change, samples).std(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((change == 0) & np.isfinite(deviation), 0.0, change / deviation)
 
@@ -122,5 +120,5 @@ def _of_one_sign(rows: Floats) -> Bools:
 def _windows(values: ArrayLike, bars: int) -> Floats:
     """The last `bars` values of each row, shape (n, bars), with NaN before the first; a copy, so that sums do not depend on n."""
     series = np.asarray(values, dtype=np.float64)
-    padded = np.concatenate((np.full(bars - 1, np.nan), series))
-    return np.ascontiguousarray(sliding_window_view(padded, bars)[: series.size])
+    padded = np.concatenate((np.full(bars, np.nan), series))
+    return np.ascontiguousarray(sliding_window_view(padded, bars)[1:])

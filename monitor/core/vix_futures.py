@@ -22,10 +22,7 @@ def expiry(year: int, month: int) -> int:
     of_options = _third_friday(year + month // 12, month % 12 + 1)
     wednesday = of_options - timedelta(days=30)
     moved = not _is_open(wednesday) or not _is_open(of_options)
-    day = wednesday - timedelta(days=1) if moved else wednesday
-    while not _is_open(day):
-        day -= timedelta(days=1)
-    return _milliseconds(day)
+    return _milliseconds(wednesday - timedelta(days=1) if moved else wednesday)
 
 
 def expiries_after(day: int, count: int) -> tuple[int, ...]:

@@ -127,6 +127,11 @@ def _slow() -> Iterable[Alert]:
         "The event loop is held up", "For 5 minutes it woke late each time it was asked, now by {{ $value | humanizeDuration }}.",
     )  # fmt: skip
     yield Alert(
+        "HedgeMonitorClockWrong", f"abs({select('clock_skew_seconds')}) > 60", "5m", "warning",
+        "The clock of the monitor's machine is wrong",
+        "It stands {{ $value | humanizeDuration }} from what other hosts say: receivers may take signatures for old ones. Set it.",
+    )  # fmt: skip
+    yield Alert(
         "HedgeMonitorDecisionsSlow", f"{quantile(0.99, '5m')} > 1", "5m", "warning",
         "Decisions take long",
         "One event in a hundred takes more than {{ $value | humanizeDuration }} from its arrival to its recorded decisions.",

@@ -60,6 +60,7 @@ class ShellFacts:
 
     `clock_ms` is the engine's clock at this instant (the wall's when live, the story's in a demo): by it ages grow when no event comes.
     `deliveries` counts by (channel, outcome), `alerts_by_type` since the start; `collect_seconds` is the last pass of each source.
+    `clock_skew_seconds` is our clock less what three hosts or more say, `clock_trouble` what is wrong with it.
     `decisions` and `chart` come from `Decisions.recent` and `Chart.draw`.
     """
 
@@ -77,5 +78,7 @@ class ShellFacts:
     decisions: Sequence[Mapping[str, Any]] = ()
     decision_seconds: Timings | None = None
     loop_lag_seconds: float | None = None
+    clock_skew_seconds: float | None = None
+    clock_trouble: str = ""
     collect_seconds: Mapping[str, float] = field(default_factory=dict)
     chart: Mapping[str, Any] | None = None

@@ -197,6 +197,7 @@ GAUGES: Table = {
     "collect_seconds": ("duration of a source's last pass", ("source",), _collected),
     "outbox_pending": ("alerts that wait for delivery", (), _one("health", "outbox_pending")),
     "outbox_oldest_seconds": ("age of the oldest alert that waits", (), _one("health", "outbox_oldest_seconds")),
+    "clock_skew_seconds": ("our clock less the median of what three other hosts or more say", (), _one("health", "clock_skew_seconds")),
     "event_loop_lag_seconds": ("how late the event loop woke last", (), _one("health", "loop_lag_seconds")),
 }  # fmt: skip
 COUNTERS: Table = {

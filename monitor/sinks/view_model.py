@@ -115,6 +115,8 @@ def health_view(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
     return present(
         uptime_seconds=max(0.0, (facts.wall_now_ms - facts.started_at) / 1000),
         loop_lag_seconds=facts.loop_lag_seconds,
+        clock_skew_seconds=facts.clock_skew_seconds,
+        clock_trouble=facts.clock_trouble or None,
         outbox_pending=facts.outbox_pending,
         outbox_oldest_seconds=facts.outbox_oldest_seconds,
         deliveries=[{"channel": c, "outcome": o, "count": n} for (c, o), n in sorted(facts.deliveries.items())],

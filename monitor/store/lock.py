@@ -32,6 +32,17 @@ class WriterLock:
         os.pwrite(descriptor, f"{role}, process {os.getpid()}".encode(), 0)
         self._descriptor = descriptor
 
+    def must_be_held(self) -> None:
+        """Raise StoreInUse if the lock's file is another one by now: somebody has removed it, and whoever came after holds the new one."""
+        if self._descriptor is None:
+            raise StoreInUse("the store's lock was given up")
+        try:
+            ours = os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            ours = False
+        if not ours:
+            raise StoreInUse(f"{self._path} is no longer the file that was locked: another process may be the writer now")
+
     def release(self) -> None:
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)

@@ -1,7 +1,7 @@
 """What waits to be sent, and what became of it. A row is written with the decision it tells, and its bytes never change."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.delivery import DELIVERED, FAILED, SILENCED, WAITING, Attempt, Delivery
 from monitor.errors import StoreError
@@ -15,8 +15,9 @@ LONGEST_WAIT_MS = 3_600_000
 class Outbox:
     """The outbox of one store."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, must_lead: Callable[[], object] = lambda: None) -> None:
         self._connection = connection
+        self._must_lead = must_lead
 
     def queue(self, seq: int, deliveries: Sequence[Delivery]) -> None:
         """Add rows inside the caller's transaction; an alert that is there already stays as it is."""
@@ -25,7 +26,11 @@ class Outbox:
         self._connection.executemany(f"INSERT OR IGNORE INTO outbox {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def waiting(self, channel: str, now: int, limit: int = 50) -> list[Delivery]:
-        """Rows of one channel whose turn has come: first those never tried, so that old trouble holds up no news; then oldest first."""
+        """Rows of one channel whose turn has come: first those never tried, so that old trouble holds up no news; then oldest first.
+
+        Raises StoreInUse where another process may be the one that sends by now.
+        """
+        self._must_lead()
         where = "WHERE status = 'waiting' AND channel = ? AND NOT next_at BETWEEN ? AND ? ORDER BY attempts > 0, seq, id LIMIT ?"
         return list(map(_delivery, self._connection.execute(f"{_SELECT} {where}", (channel, now + 1, now + LONGEST_WAIT_MS, limit))))
 

@@ -68,7 +68,7 @@ class SqliteStore:
         except BaseException:
             self._unlock()
             raise
-        self.outbox = Outbox(self.connection)
+        self.outbox = Outbox(self.connection, self.must_lead)
         self.inbox = Inbox(self.connection)
 
     def _prepare(self, *, writes: bool) -> None:
@@ -113,11 +113,17 @@ class SqliteStore:
         if self._lock is not None:
             self._lock.release()
 
+    def must_lead(self) -> None:
+        """Raise StoreInUse if another process may be the writer by now: after a long sleep of this one, say."""
+        if self._lock is not None:
+            self._lock.must_be_held()
+
     # --- writing ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. Raises StoreFull when the disk is full."""
+        self.must_lead()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             yield

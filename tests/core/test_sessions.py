@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.observation import Observation
-from monitor.core.sessions import is_session, last_of_week, ordinals, session_after
+from monitor.core.sessions import are_sessions, is_session, last_of_week, ordinals, session_after
 from monitor.core.units import DAY, HOUR, iso, parse_time
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -33,6 +33,7 @@ def ms(day: date | str) -> int:
 
 def test_the_sessions_of_fifty_one_years_are_those_of_an_independent_calendar():
     assert {day for day in DAYS if is_session("nyse", ms(day))} == OPEN
+    assert np.flatnonzero(are_sessions("nyse", [ms(day) for day in DAYS])).tolist() == [n for n, day in enumerate(DAYS) if day in OPEN]
 
 
 @given(days)
@@ -79,6 +80,11 @@ def test_where_every_day_counts_a_session_is_a_day():
 def test_a_calendar_that_does_not_exist_is_no_calendar():
     with pytest.raises(KeyError):
         ordinals("tokyo", [0])
+
+
+def test_the_week_of_a_rest_day_is_not_asked_for():
+    with pytest.raises(ValueError, match="Non-business day"):
+        last_of_week("nyse", np.array([ms("2024-03-30")]))
 
 
 def test_the_last_session_of_a_week_is_a_friday_or_what_a_holiday_leaves_of_it():
@@ -198,6 +204,17 @@ def test_bars_run_on_over_rest_days_and_stop_at_a_session_that_is_missing():
     assert iso(int(broken.bars("vix.close", "VIX", "s1", 100, 5).at[0]))[:10] == "2025-01-02"
     assert "the last gap ends 2025-01-02" in fails("gap", lambda: broken.bars("vix.close", "VIX", "s1", 100, 7))
     assert "17 bars in a row" in fails("short", lambda: of_december().bars("vix.close", "VIX", "s1", 100, 18))
+
+
+def test_a_value_of_a_rest_day_is_no_bar_and_bridges_none():
+    rest = vix("2024-12-25", "2024-12-28", "2025-01-01")
+    whole = view_of(*vix(*DECEMBER), *rest, now=NOW).bars("vix.close", "VIX", "s1", 100, 17)
+    assert whole.at.tolist() == [ms(day) for day in DECEMBER]
+    assert whole.value.tolist() == [15.0 + n % 7 for n in range(17)]
+    broken = view_of(*vix(*(day for day in DECEMBER if day != date(2024, 12, 26))), *rest, now=NOW)
+    fails("gap", lambda: broken.bars("vix.close", "VIX", "s1", 100, 11))
+    only_rest = view_of(*vix("2024-12-28"), now=ms("2024-12-29"))
+    fails("short", lambda: only_rest.bars("vix.close", "VIX", "s1", 100, 1))
 
 
 def test_bars_of_yesterday_s_session_are_read_until_two_hours_after_the_next_close():

@@ -123,17 +123,17 @@ async def dribble(server: Hostile, writer: asyncio.StreamWriter, content: bytes)
 
 
 async def dribble_the_head(server: Hostile, writer: asyncio.StreamWriter) -> None:
-    await dribble(server, writer, head("200 OK", "Content-Length: 600", "X: " + "x" * 600))
+    await dribble(server, writer, head("200 OK", "Content-Length: 100", "X: " + "x" * 100))
 
 
 async def dribble_the_body(server: Hostile, writer: asyncio.StreamWriter) -> None:
-    await server.send(writer, head("200 OK", "Content-Length: 600"))
-    await dribble(server, writer, b"H" * 600)
+    await server.send(writer, head("200 OK", "Content-Length: 100"))
+    await dribble(server, writer, b"H" * 100)
 
 
 async def dribble_the_header_lines(server: Hostile, writer: asyncio.StreamWriter) -> None:
     await server.send(writer, b"HTTP/1.1 200 OK\r\n")
-    for number in range(600):
+    for number in range(100):
         await server.send(writer, b"X-%d: 1\r\n" % number)
         await asyncio.sleep(0.05)
 
@@ -232,18 +232,21 @@ async def endless_chunks(server: Hostile, writer: asyncio.StreamWriter) -> None:
     await server.send(writer, head("200 OK", "Transfer-Encoding: chunked"))
     for _ in range(4 * KIB):
         await server.send(writer, b"10000\r\n" + b" " * 65536 + b"\r\n")
+    writer.close()
 
 
 async def endless_length(server: Hostile, writer: asyncio.StreamWriter) -> None:
     await server.send(writer, head("200 OK", f"Content-Length: {KIB * MIB}"))
     for _ in range(4 * KIB):
         await server.send(writer, b" " * 65536)
+    writer.close()
 
 
 async def endless_without_length(server: Hostile, writer: asyncio.StreamWriter) -> None:
     await server.send(writer, head("200 OK", "Connection: close"))
     for _ in range(4 * KIB):
         await server.send(writer, b" " * 65536)
+    writer.close()
 
 
 @pytest.mark.parametrize("answer", [endless_chunks, endless_length, endless_without_length])

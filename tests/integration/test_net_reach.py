@@ -47,10 +47,10 @@ async def test_proxy_variables_are_not_obeyed_F_098(monkeypatch: pytest.MonkeyPa
 def resolve_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every name lead to the loopback, as a rebinding DNS server would."""
 
-    async def getaddrinfo(host: str, port: int, **kwargs: object) -> list[tuple[Any, ...]]:
+    def getaddrinfo(host: str, port: int, **kwargs: object) -> list[tuple[Any, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 @pytest.mark.parametrize("ask", [*ALL, webhook])

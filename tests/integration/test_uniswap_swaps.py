@@ -22,7 +22,7 @@ SWAPS = 60
 
 
 def balances(uniswap: Uniswap) -> tuple[int, int]:
-    return tuple(token.read("balanceOf", uniswap.pool.address) for token in uniswap.tokens)  # type: ignore[return-value]  # two tokens
+    return tuple(token.read("balanceOf", uniswap.pool.address) for token in uniswap.tokens)
 
 
 def set_time(chain: Anvil, seconds: int) -> None:
