@@ -65,6 +65,7 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
@@ -156,6 +157,7 @@ The book:
     core/valuation.py           what a position holds and what it is worth
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 
 Facts:

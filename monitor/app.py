@@ -47,7 +47,7 @@ def engine_settings(config: Config) -> Settings:
     watch = config.watch
     sources = {
         name: SourceSettings(cadence_ms=one.cadence, required=one.required, provides=tuple(sorted(one.provides(watch))))
-        for name, one in config.enabled_sources.items()
+        for name, one in config.working_sources.items()
     }
     return Settings(
         book=config.book,
@@ -90,7 +90,7 @@ def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
         known = pipeline.engine.state.sources.get(name)
         return known.asked_at if known is not None else 0
 
-    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at, asked_at)
+    return LiveFeed(config.working_sources, ports, config.watch, pipeline.engine.due_at, asked_at)
 
 
 @dataclass(frozen=True)
