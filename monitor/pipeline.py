@@ -203,14 +203,13 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
             held, known_at = found
             is_of_block = market.is_of_block(*place, observation.block_hash)
         else:
-            seen[place] = (
-                replace(observation, known_at=max(now, observation.known_at)) if not records and _fills_a_hole(market, observation) else observation
-            )
-            yield seen[place]
+            held = known_at = is_of_block = None
+        if known_at is None:
+            is_stated = records or not _fills_a_hole(market, observation)
+        elif held == observation.value and is_of_block:
             continue
-        if held == observation.value and is_of_block:
-            continue
-        is_stated = observation.known_at > known_at or (records and observation.known_at < known_at)
+        else:
+            is_stated = observation.known_at > known_at or (records and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]
 
