@@ -1,8 +1,8 @@
 """Samples of what is read by RPC: a node out of tables, spoiled in every place in which a node or a contract can be.
 
-`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`) and
-`logs`, a call without `outputs` being one that fails (`success` false); `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be any number of its type: a node that tells
-another one cannot be caught out by its form, only by a proof or by another node.
+`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`; one
+without `outputs` fails, `success` being false) and `logs`; `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be
+any number of its type: a node that tells another one cannot be caught out by its form, only by a proof or by another node.
 """
 
 import asyncio
