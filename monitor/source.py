@@ -115,7 +115,7 @@ class Collector:
         raise NotImplementedError
 
     def has_work(self, watch: Watch) -> bool:
-        """Whether `check` has anything to probe. A feed whose rows name themselves does, though it cannot say beforehand what it brings."""
+        """Whether there is anything to ask for; else it is not polled. A feed of rows is, though it provides nothing beforehand."""
         return bool(self.provides(watch))
 
     def urls(self) -> tuple[str, ...]:

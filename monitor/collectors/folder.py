@@ -58,22 +58,20 @@ class Folder(Collector):
     homepage: ClassVar[str] = "https://www.rfc-editor.org/rfc/rfc4180"
 
     cadence: Duration = 10 * SECOND
-    path: str
-
-    def __post_init__(self) -> None:
-        if not self.path:
-            raise ValueError("path: name a folder")
+    path: str = ""
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """Nothing that could be said beforehand: what the files bring is seen when they come."""
         return frozenset()
 
     def has_work(self, watch: Watch) -> bool:
-        """Always: it was asked for."""
-        return True
+        """Whether there is a folder."""
+        return bool(self.path)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The rows of files that are new or have changed. Raises SourceError where the folder cannot be read."""
+        if not self.path:
+            return Harvest()
         # Not a field: settings are what the schema is made of, what was read is not one.
         shelf: Shelf = vars(self).setdefault("_shelf", Shelf())
         return await asyncio.to_thread(survey, Path(self.path), shelf, ports.clock.now_ms())

@@ -93,11 +93,9 @@ class HttpJson(Collector):
     homepage: ClassVar[str] = "https://www.rfc-editor.org/rfc/rfc9535"
 
     cadence: Duration = MINUTE
-    feeds: Mapping[str, Feed]
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.feeds:
-            raise ValueError("feeds: name at least one")
         if bad := [name for name in self.feeds if SOURCE_NAME.fullmatch(name) is None]:
             raise ValueError(f"feeds: {bad[0][:60]!r} cannot be a name: write letters, digits, dots and dashes")
 
@@ -106,8 +104,8 @@ class HttpJson(Collector):
         return frozenset((one.metric, one.subject) for feed in self.feeds.values() for one in feed.series)
 
     def has_work(self, watch: Watch) -> bool:
-        """Always: it was asked for."""
-        return True
+        """Whether there is a feed."""
+        return bool(self.feeds)
 
     def urls(self) -> tuple[str, ...]:
         """Every feed's, beside the endpoint."""

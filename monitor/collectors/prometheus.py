@@ -87,16 +87,16 @@ class Prometheus(Collector):
     homepage: ClassVar[str] = "https://prometheus.io"
 
     cadence: Duration = MINUTE
-    url: str = field(repr=False)
+    url: str = field(default="", repr=False)
     token: Secret = field(default_factory=lambda: Secret(""))
     timeout: Duration = 10 * SECOND
-    queries: tuple[Query, ...]
+    queries: tuple[Query, ...] = ()
 
     def __post_init__(self) -> None:
-        if not is_http_url(self.url):
+        if self.url and not is_http_url(self.url):
             raise ValueError("url: is not an http or https URL; write http://host:9090")
-        if not self.queries:
-            raise ValueError("queries: give at least one")
+        if bool(self.url) != bool(self.queries):
+            raise ValueError("`url` and `queries` belong together; give both, or neither")
         names = [one.name for one in self.queries]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"queries: {twice[0][:80]} stands there twice")
@@ -108,8 +108,8 @@ class Prometheus(Collector):
         return frozenset((one.metric, one.subject) for one in self.queries if one.subject)
 
     def has_work(self, watch: Watch) -> bool:
-        """Always: it was asked for."""
-        return True
+        """Whether there is a query."""
+        return bool(self.queries)
 
     def urls(self) -> tuple[str, ...]:
         """The server's, beside the endpoint."""

@@ -153,6 +153,12 @@ class Config:
         return {name: one for name, one in self.sources.items() if one.enabled}
 
     @property
+    def working_sources(self) -> dict[str, "Collector"]:
+        """The enabled sources that have something to ask for; the others are not polled."""
+        watch = self.watch
+        return {name: one for name, one in self.enabled_sources.items() if one.has_work(watch)}
+
+    @property
     def watch(self) -> Watch:
         """What the collectors are asked to look at: as declared, and as the positions imply."""
         tvl, lending = (self.subjects_of(scope) for scope in ("tvl", "lending"))

@@ -310,6 +310,29 @@ def test_the_time_of_a_feed_is_found_behind_an_adapter_and_by_its_simpler_clock_
     assert account(chain)[0]["oracle_age_seconds"] == 77
 
 
+def test_a_feed_that_answered_after_its_block_is_refused_F_078() -> None:
+    chain = node()
+    feed(chain, FEED, NOW + 1)
+    assert account(chain) == ({}, ["loan: a price feed says that it answered after the block it was read at"])
+
+
+def test_an_account_whose_answer_contradicts_itself_is_refused() -> None:
+    chain = node()
+    chain.say(Call(POOL, "aave_v3_pool", "getUserAccountData", (ACCOUNT,)), 4000 * 10**8, 1000 * 10**8, 0, 8250, 8000, 32 * 10**17)
+    assert "getUserAccountData contradicts itself" in account(chain)[1][0]
+
+
+def test_units_and_shares_that_cannot_be_are_refused() -> None:
+    chain = node()
+    chain.say(Call(ORACLE, "aave_v3_oracle", "BASE_CURRENCY_UNIT"), 10**8 - 1)
+    assert "which is no power of ten" in account(chain)[1][0]
+    chain.say(configured(USDC), SETTINGS | 10_001)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: getConfiguration answers shares of more than 100%"]
+    chain = node()
+    chain.say(old_strategy("OPTIMAL_USAGE_RATIO"), RAY + 1)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: its curve has an optimal use of more than 100%"]
+
+
 def test_feeds_without_a_clock_give_no_age_and_the_health_stands_F_078() -> None:
     chain = node()
     feed(chain, FEED)

@@ -171,8 +171,7 @@ def test_too_much_at_once_is_sent_to_import_and_many_files_come_by_and_by(tmp_pa
 def test_a_folder_that_is_not_there_is_a_source_that_fails(tmp_path: Path):
     with pytest.raises(SourceError, match=r"the folder cannot be read: No such file or directory; create it, or set sources\.folder\.path"):
         look(Folder(path=str(tmp_path / "none")))
-    with pytest.raises(ValueError, match="name a folder"):
-        Folder(path="")
+    assert not Folder().has_work(Watch()) and asyncio.run(Folder().poll(ports(), Watch())) == Harvest()
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -186,7 +186,6 @@ def test_history_comes_page_by_page_and_only_what_was_asked_for():
 
 
 WRONG = [
-    ({"feeds": {}}, "name at least one"),
     ({"feeds": {"a b": {"url": URL, **series("$.v", "$.t")}}}, "cannot be a name"),
     ({"feeds": {"a": {"url": "ftp://x", **series("$.v", "$.t")}}}, "is not an http or https URL"),
     ({"feeds": {"a": {"url": "http://x:99999/", **series("$.v", "$.t")}}}, "is not an http or https URL"),
@@ -264,8 +263,11 @@ def test_a_mistake_in_a_feed_is_told_with_its_place(tmp_path: Path, was: str, be
     assert "canary" not in str(refused.value)
 
 
-def test_a_source_that_is_not_set_up_is_not_there(tmp_path: Path):
-    assert not {"http-json", "prometheus", "folder"} & load(None, {}, discover()).sources.keys()
+def test_a_feed_that_is_not_set_up_is_not_polled():
+    config = load(None, {}, discover())
+    own = {"http-json", "prometheus", "folder"}
+    assert own <= config.enabled_sources.keys() and not own & config.working_sources.keys()
+    assert polled(HttpJson(), FakeNet()) == Harvest([], [])
 
 
 def test_what_a_feed_brings_is_known_as_far_as_it_is_written_out():

@@ -189,7 +189,8 @@ def test_a_dated_sample_that_is_repeated_at_every_step_is_one():
     ("settings", "reason"),
     [
         ({"url": "prometheus:9090", "queries": [TVL]}, "is not an http or https URL"),
-        ({"queries": []}, "give at least one"),
+        ({"queries": []}, "`url` and `queries` belong together"),
+        ({"url": "", "queries": [TVL]}, "`url` and `queries` belong together"),
         ({"queries": [TVL, TVL]}, "stands there twice"),
         ({"queries": [TVL], "timeout": 0}, "timeout must be at least 1s"),
         ({"queries": [{**TVL, "metric": "tvl"}]}, "there is no metric 'tvl'"),
