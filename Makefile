@@ -14,7 +14,7 @@ UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration and not
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill campaign-guards check bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-guards campaign-rules check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))
+
+campaign-rules: $(VENV)/.test ## measures every rule on the recorded years: episodes, share of time, lead to the next low
+	@$(BIN)/python -m tests.campaign_rules
 
 check: $(VENV)/.test ## the rules of the house: lint, format, types, import order, coverage of all that thinks
 	$(BIN)/ruff check .

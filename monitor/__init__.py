@@ -36,9 +36,11 @@ Running:
     replay/report.py            replay as lines
     replay/explain.py           why a rule fired, or why not: replay, stopped at an instant
     replay/audit.py             the journal thought again must give the recorded decisions, byte for byte
+    replay/measure.py           what rules did over a history: episodes, share of time, lead to the next low
     replay/rule_tests.py        unit tests of rules, as promtool has them
     feeds.py                    where events come from: supervised pollers and a ticker
     imports.py                  observations from and to CSV
+    spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
     dashboards/alarms.py        alerting and recording rules
@@ -63,15 +65,21 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    oracles.py                  how old the answer of a price feed is
+    hours.py                    which blocks an hour holds
+    chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
+    llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
     source.py                   what a collector is
+    daily_csv.py                CSV tables of daily values, read in one way
     sinks/                      out: metrics, webhooks, the one port and its page
     sinks/sender.py             from the outbox to the channels, at least once
     sinks/webhook.py            one signed webhook and what its answer means
     sinks/receiver.py           a receiver of our own webhooks, on the loopback
     sinks/http.py               the port: page, API, metrics, health
     sinks/guards.py             who may ask, and how
+    sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
     sinks/metrics.py            Prometheus exposition, a projection of the view model
@@ -115,7 +123,8 @@ The engine:
     core/effects.py             what goes out: a closed family
     core/state.py               the fold of the effects, which is all that is remembered
     core/settings.py            what the engine must know of a configuration
-    core/notices.py             silent sources, blind rules, the heartbeat
+    core/notices.py             silent sources, blind rules, late prints, the heartbeat
+    core/revisions.py           a level that is published anew and turns a verdict over
     core/operator.py            the operator's word, an event like any other
 
 Judging:
@@ -124,7 +133,15 @@ Judging:
     core/verdict.py             FIRED, QUIET or UNKNOWN, with number, threshold and distance
     core/view.py                what a rule sees: the market as of now, each read kept as evidence
     core/scope.py               which subjects a rule has, which positions are exposed
+    core/windows.py             reads that several rules share: the first source that can answer, what held at an instant
     core/indicators.py          MACD, RSI, pivots, divergence: pure functions over closed bars
+    core/tvl.py                 what a change of TVL is made of: prices, tokens that moved, and the rest
+    core/tvl_series.py          which points of TVL may be believed: none that is stuck, no spike as a high
+    core/tvl_parts.py           what TVL was made of at two instants, out of the market
+    core/tvl_confirmed.py       whether a fall of TVL may be believed yet
+    core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
+    core/bars.py                the best bars that any source has, and series brought into step
+    core/beta.py                beta to the market, and its standard error
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -140,15 +157,21 @@ The book:
     core/valuation.py           what a position holds and what it is worth
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 
 Facts:
 
     core/market.py              everything that is known so far, by series
     core/door.py                the one door: a reading is admitted, or refused with a reason
+    core/candles.py             candles whose parts contradict each other
     core/observation.py         a fact with two times
+    core/rows.py                one row of observations, as files, feeds and pushes spell it
     core/vocabulary.py          the one table of metrics: unit, range, publication, cadence
     core/sessions.py            trading days: weekends and holidays age nothing
+    core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
+    core/prints.py              where each print of CPI and PPI stands: scheduled, moved, late, released, revised, never published
+    core/rebasing.py            levels in another unit or of another base year, refused
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 
 Text and bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,12 @@ from monitor.core.effects import Alerted
 from monitor.core.egress import EgressPolicy
 from monitor.core.engine import Engine
 from monitor.core.events import Configured, Signal
+from monitor.core.observation import Reading
 from monitor.core.settings import PlugIn, Settings, SourceSettings, read_settings
 from monitor.daemon import Daemon
 from monitor.errors import ConfigError
 from monitor.feeds import Feed, LiveFeed
-from monitor.pipeline import Pipeline, Subscription, message
+from monitor.pipeline import Pipeline, Subscription, message, row_of
 from monitor.registry import Catalogue
 from monitor.steady import WRITTEN_MS, SteadyClock, Witnesses
 from monitor.store.sqlite import SqliteStore, StoreFull
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from monitor.early import Early
     from monitor.net import Net
     from monitor.sinks.facts import Story
+    from monitor.sinks.push import Push
     from monitor.sinks.sender import Channel, Sender
     from monitor.source import Ports
 
@@ -45,7 +47,7 @@ def engine_settings(config: Config) -> Settings:
     watch = config.watch
     sources = {
         name: SourceSettings(cadence_ms=one.cadence, required=one.required, provides=tuple(sorted(one.provides(watch))))
-        for name, one in config.enabled_sources.items()
+        for name, one in config.working_sources.items()
     }
     return Settings(
         book=config.book,
@@ -84,7 +86,11 @@ def subscriptions(config: Config) -> list[Subscription]:
 
 
 def live_feed(config: Config, ports: "Ports", pipeline: Pipeline) -> LiveFeed:
-    return LiveFeed(config.enabled_sources, ports, config.watch, pipeline.engine.due_at)
+    def asked_at(name: str) -> int:
+        known = pipeline.engine.state.sources.get(name)
+        return known.asked_at if known is not None else 0
+
+    return LiveFeed(config.working_sources, ports, config.watch, pipeline.engine.due_at, asked_at)
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,7 @@ async def serve(
         daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
         shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), alive=shell.trouble, token=_token(config))
+        face.push = _push(config, store, daemon)
         listening = early.take() if early is not None else None
         port = await face.start(config.server.host, config.server.port, next_free=next_free_port, listening=listening)
         stack.push_async_callback(face.stop)
@@ -224,9 +231,26 @@ def private_hosts(config: Config) -> frozenset[str]:
     from urllib.parse import urlsplit
 
     urls = [chain.rpc for chain in config.chains.values()]
-    urls += [one.endpoint for one in config.enabled_sources.values()]
+    urls += [url for one in config.enabled_sources.values() for url in one.urls()]
     urls += [channel.url.get_secret_value() for channel in config.alerts.channels.values()]
     return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
+
+
+def _push(config: Config, store: SqliteStore, daemon: Daemon) -> "Push | None":
+    """The way in for rows that are pushed: into the inbox, as an import beside a daemon."""
+    from monitor.sinks.push import Push
+
+    if config.server.push_token is None:
+        return None
+
+    def now_ms() -> int:
+        return daemon.feed.now_ms()  # another feed after a reload
+
+    def keep(readings: Sequence[Reading]) -> None:
+        with store.transaction():
+            store.inbox.put(now_ms(), "push", "observations", {"rows": [row_of(reading) for reading in readings]})
+
+    return Push(config.server.push_token.get_secret_value(), keep, now_ms)
 
 
 def _token(config: Config) -> str | None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from monitor.commands import ROWS_A_MESSAGE, drain, resumed, row_of, wall_ms, who
+from monitor.commands import ROWS_A_MESSAGE, drain, resumed, wall_ms, who
 from monitor.config import Config
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.errors import BadPayload, ConfigError, SourceError
-from monitor.pipeline import Pipeline
+from monitor.pipeline import Pipeline, row_of
 from monitor.source import Collector, Page, Ports
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import Bookmark, SqliteStore
@@ -186,7 +186,7 @@ def through_inbox(store: SqliteStore, now_ms: Callable[[], int]) -> Keep:
         rows = [row_of(reading) for reading in readings]
         with store.transaction():
             for start in range(0, len(rows), ROWS_A_MESSAGE):
-                store.inbox.put(now_ms(), who(), "observations", {"rows": rows[start : start + ROWS_A_MESSAGE]})
+                store.inbox.put(now_ms(), who(), "observations", {"rows": rows[start : start + ROWS_A_MESSAGE], "sender": SENDER})
             store.bookmark(*bookmark)
         return len(rows), ()
 

@@ -8,14 +8,19 @@ failed call, never a fetch.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from monitor.errors import BadPayload, SourceError
 from monitor.resources import resource_dir
 from monitor.rpc import Rpc
+from monitor.source import Harvest
+
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 # The same on every chain that has it: multicall3.com/deployments.
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -87,6 +92,32 @@ class Failed:
 Answer = tuple[Any, ...] | Failed
 
 
+def outputs(answer: Answer) -> tuple[Any, ...]:
+    """What a call answered. BadPayload with its reason where it failed."""
+    if isinstance(answer, Failed):
+        raise BadPayload(answer.reason)
+    return answer
+
+
+def output(answer: Answer) -> Any:
+    """The one value that a call answered. BadPayload with its reason where it failed."""
+    [value] = outputs(answer)
+    return value
+
+
+async def each_chain(names: Iterable[str], read: Callable[[str], Awaitable[Harvest]]) -> Harvest:
+    """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
+    parts, failures = list[Harvest](), list[SourceError | BadPayload]()
+    for name in names:
+        try:
+            parts.append(await read(name))
+        except (SourceError, BadPayload) as problem:
+            failures.append(problem)
+    if failures and not parts:
+        raise failures[0]
+    return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+
+
 @dataclass(frozen=True)
 class BlockPinnedReader:
     """Reads a chain through one JSON-RPC endpoint.
@@ -115,6 +146,10 @@ class BlockPinnedReader:
     async def pin(self, tag: str | int = "latest") -> Block:
         """The block that a pass reads at: `latest`, `safe`, `finalized` or a number; the chain's identity is checked first."""
         await self.identify()
+        return await self.block(tag)
+
+    async def block(self, tag: str | int) -> Block:
+        """A block whose header was recomputed, for who has pinned one in this pass and so knows the chain."""
         name = hex(tag) if isinstance(tag, int) else tag
         block = verified_block(await self.rpc("eth_getBlockByNumber", (name, False)), f"block {tag}")
         if isinstance(tag, int) and block.number != tag:
@@ -127,6 +162,12 @@ class BlockPinnedReader:
         for start in range(0, len(wanted), self.batch_size):
             answers.extend(await self._batch(block, wanted[start : start + self.batch_size]))
         return tuple(answers)
+
+    async def read_groups(self, block: Block, calls: Mapping[str, Sequence[Call]]) -> dict[str, tuple[Answer, ...]]:
+        """The answers by the name of their group, all at this block; what several groups ask is asked once."""
+        unique = tuple(dict.fromkeys(call for group in calls.values() for call in group))
+        answers = dict(zip(unique, await self.read(block, unique), strict=True))
+        return {name: tuple(answers[call] for call in group) for name, group in calls.items()}
 
     async def _batch(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
         request = {"to": self.multicall, "data": "0x" + batch_payload(calls).hex()}

@@ -6,17 +6,19 @@ pipeline, and says so.
 
 import getpass
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from monitor.app import build_pipeline
 from monitor.config import Config
+from monitor.core.door import Rejection
 from monitor.core.effects import Alerted, Effect
 from monitor.core.events import Configured, Signal
 from monitor.core.observation import Reading
 from monitor.errors import MonitorError
-from monitor.pipeline import Pipeline
+from monitor.pipeline import OPERATOR, Pipeline, row_of
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
 
@@ -32,21 +34,36 @@ def who() -> str:
     return getpass.getuser()
 
 
-def import_readings(config: Config, readings: Sequence[Reading]) -> str:
-    """Hand readings over; returns what became of them, for the operator."""
-    parts = [readings[i : i + ROWS_A_MESSAGE] for i in range(0, len(readings), ROWS_A_MESSAGE)]
+def import_readings(config: Config, readings: Iterable[Reading], say: Callable[[int], object] = lambda count: None) -> str:
+    """Hand readings over, some thousand at a time, telling `say` after each how many; returns what became of them, for the operator.
+
+    Each part is an event of its own. Killed between two of them and run again, it stores the rest.
+    """
     try:
         store = SqliteStore(config.store.path, role="import")
     except StoreInUse:
-        _leave(config, [("observations", {"rows": [row_of(r) for r in part]}) for part in parts])
+        _leave(config, (("observations", {"rows": [row_of(r) for r in part]}) for part in _parts(readings, say)))
         return "handed to the running daemon"
     try:
         pipeline = resumed(store, config, wall_ms)
         drain(pipeline)
-        stored = sum(pipeline.receive(part, source="import", now=wall_ms(), records=True).stored for part in parts)
+        stored, refused = 0, list[Rejection]()
+        for part in _parts(readings, say):
+            received = pipeline.receive(part, source=OPERATOR, now=wall_ms(), records=True)
+            stored += received.stored
+            refused += received.rejections
     finally:
         store.close()
-    return f"{stored} new"
+    why = f", {len(refused)} refused, first: {refused[0].metric} {refused[0].subject}: {refused[0].reason}" if refused else ""
+    return f"{stored} new{why}"
+
+
+def _parts(readings: Iterable[Reading], say: Callable[[int], object]) -> Iterator[list[Reading]]:
+    waiting, count = iter(readings), 0
+    while part := list(islice(waiting, ROWS_A_MESSAGE)):
+        yield part
+        count += len(part)
+        say(count)
 
 
 def signal(config: Config, action: str, target: str, note: str = "", until: int | None = None) -> str:
@@ -94,15 +111,10 @@ def drain(pipeline: Pipeline) -> int:
     return count
 
 
-def _leave(config: Config, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+def _leave(config: Config, messages: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     store = SqliteStore(config.store.path)
     try:
         for kind, body in messages:
             store.inbox.put(wall_ms(), who(), kind, body)
     finally:
         store.close()
-
-
-def row_of(reading: Reading) -> list[object]:
-    """A reading as an inbox message carries it."""
-    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]

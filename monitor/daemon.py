@@ -13,12 +13,13 @@ from typing import Any, Protocol
 import structlog
 
 from monitor.clock import Clock
-from monitor.core.events import Failed, Signal, Tick
+from monitor.core.events import Batch, Failed, Signal, Tick
 from monitor.core.operator import CLOCK_RIGHT, CLOCK_SET_BACK, CLOCK_WRONG
 from monitor.core.state import State
 from monitor.core.units import iso
 from monitor.feeds import Arrival, Feed
 from monitor.pipeline import Pipeline
+from monitor.source import Harvest
 
 log = structlog.get_logger("daemon")
 
@@ -135,19 +136,24 @@ class Daemon:
     def handle(self, arrival: Arrival) -> None:
         """Turn one arrival into an event, or into none when it says nothing new."""
         if arrival.harvest is not None:
-            self.collect_seconds[arrival.source] = arrival.seconds
-            for reason in list(arrival.harvest.rejected)[:5]:
-                log.warning("refused", source=arrival.source, reason=reason)
-            rejected = len(arrival.harvest.rejected)
-            received = self.pipeline.receive(arrival.harvest.readings, source=arrival.source, now=arrival.now, rejected=rejected)
-            for rejection in received.rejections[:5]:
-                log.warning("refused", source=arrival.source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
+            self._receive(arrival.source, arrival.harvest, arrival)
         elif arrival.source:
             if _is_news(self.pipeline.engine.state, arrival):
                 log.warning("source failed", source=arrival.source, reason=arrival.failure)
                 self.pipeline.process(Failed(arrival.now, arrival.source, arrival.failure))
         else:
             self.pipeline.process(Tick(arrival.now))
+
+    def _receive(self, source: str, harvest: Harvest, arrival: Arrival) -> None:
+        self.collect_seconds[source] = arrival.seconds
+        for reason in list(harvest.rejected)[:5]:
+            log.warning("refused", source=source, reason=reason)
+        refused = len(harvest.rejected)
+        received = self.pipeline.receive(harvest.readings, source=source, now=arrival.now, rejected=refused, records=harvest.records)
+        if harvest.records and not received.stored:  # records without news are no event, but that their source was heard is one
+            self.pipeline.process(Batch(arrival.now, source, (), refused + len(received.rejections)))
+        for rejection in received.rejections[:5]:
+            log.warning("refused", source=source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
 
     async def _inbox(self) -> None:
         """Operators' words become events within a second."""

@@ -60,11 +60,20 @@ class Feed(Protocol):
 class LiveFeed:
     """Every collector polled by a task of its own; one that hangs, fails or crashes holds up no other."""
 
-    def __init__(self, collectors: Mapping[str, Collector], ports: Ports, watch: Watch, due_at: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        collectors: Mapping[str, Collector],
+        ports: Ports,
+        watch: Watch,
+        due_at: Callable[[], int | None],
+        asked_at: Callable[[str], int] = lambda name: 0,
+    ) -> None:
+        """`due_at` is when something waits for time alone, `asked_at` when a source was last asked, in an earlier life too (epoch milliseconds)."""
         self._collectors = collectors
         self._ports = ports
         self._watch = watch
         self._due_at = due_at
+        self.asked_at = asked_at
         self._queue: asyncio.Queue[Arrival] = asyncio.Queue(MOST_WAITING)
         self._handled = asyncio.Event()
         self.crashes: dict[str, int] = {}
@@ -97,6 +106,7 @@ class LiveFeed:
         """Poll for ever. A crash is a bug of ours: it is logged, counted and told, and the poller starts again."""
         LANE.set(name)
         poller = _Poller(name, self._collectors[name], self._ports, self._watch)
+        await self._rest(name)
         while True:
             try:
                 arrival, pause = await poller.once()
@@ -109,6 +119,15 @@ class LiveFeed:
                 arrival, pause = self._crashed(name, bug), poller.back_off(None)
             await self._queue.put(arrival)
             await self._ports.clock.sleep(pause)
+
+    async def _rest(self, name: str) -> None:
+        """A daemon that is started again and again must not use up a source's daily quota: what is left of the pause is kept."""
+        pause_ms = self._collectors[name].pause_ms
+        # A clock that was set back must not make the pause longer than it is.
+        left_ms = min(pause_ms, self.asked_at(name) + pause_ms - self.now_ms())
+        if left_ms > 0:
+            log.info("its daily quota asks for patience", source=name, seconds=round(left_ms / 1000))
+            await self._ports.clock.sleep(left_ms / 1000)
 
     def _crashed(self, name: str, bug: BaseException) -> Arrival:
         self.crashes[name] = self.crashes.get(name, 0) + 1
@@ -142,6 +161,7 @@ class _Poller:
     def __init__(self, name: str, collector: Collector, ports: Ports, watch: Watch) -> None:
         self._name, self._collector, self._ports, self._watch = name, collector, ports, watch
         self._failures = 0
+        self._counted_seconds = collector.pause_ms / 1000
         self._retries = RETRY_BURST
 
     async def once(self) -> tuple[Arrival, float]:
@@ -158,9 +178,10 @@ class _Poller:
             return self._failed(f"no answer within {POLL_TIMEOUT_SECONDS:.0f} s", None)
         except SourceError as error:
             retry = PERMANENT_RETRY_SECONDS if error.permanent else error.retry_after_seconds
-            return self._failed(str(error), retry)
+            # What was answered was counted there; what never arrived was not.
+            return self._failed(str(error), max(retry or 0.0, self._counted_seconds) if error.status is not None else retry)
         except BadPayload as error:
-            return self._failed(str(error), None)
+            return self._failed(str(error), self._counted_seconds)
         self._failures = 0
         pause = self._collector.cadence / 1000 * self._ports.rng.uniform(0.97, 1.03)
         return Arrival(clock.now_ms(), self._name, harvest, seconds=clock.monotonic() - began), pause

@@ -1,54 +1,106 @@
-"""Observations from and to CSV: the header metric,subject,source,at,known_at,value, read strictly and written so that it can be read again."""
+"""Observations from and to CSV: the header metric,subject,source,at,known_at,value, read strictly and written so that it can be read again.
+
+A file may be longer than memory. It is read once, each row is checked as it comes, and the good ones wait on disk until the last is known to be good.
+"""
 
 import csv
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from monitor.core.decode import parse_decimal
-from monitor.core.door import admit
+from monitor.core.candles import Bar, Candles, bar_of
+from monitor.core.door import Refused, check
 from monitor.core.observation import Observation, Reading
-from monitor.core.units import iso, parse_time
-from monitor.core.vocabulary import find_metric
+from monitor.core.rows import HEADER, parse_row
+from monitor.core.units import iso
 from monitor.errors import BadPayload, ConfigError
+from monitor.spool import Spool
 
-HEADER = ["metric", "subject", "source", "at", "known_at", "value"]
 SHOWN_PROBLEMS = 20
+ROWS_A_WORD = 10_000
+Say = Callable[[int], object]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rows:
-    """The readings of one file, how many rows are bad, and a line for each of the first bad ones: file, line, reason."""
+    """One file, read to its end: how many rows are good and how many bad, and a line for each of the first bad ones: file, line, reason.
 
-    readings: list[Reading]
-    bad: int
-    problems: list[str]
+    To be closed: the good rows lie on disk.
+    """
+
+    path: Path
+    good: int = 0
+    bad: int = 0
+    problems: list[str] = field(default_factory=list)
+    _spool: Spool = field(default_factory=Spool)
+    _broken: dict[Bar, str] = field(default_factory=dict)
+
+    def readings(self) -> Iterator[Reading]:
+        """The good rows in the order of the file, as the door left them."""
+        for _, reading in self._spool:
+            if not self._broken or bar_of(reading) not in self._broken:
+                yield reading
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def refuse(self, line: int, reason: str) -> None:
+        self.bad += 1
+        if len(self.problems) < SHOWN_PROBLEMS:
+            self.problems.append(f"{self.path}:{line}: {reason}")
+
+    def keep(self, line: int, observation: Observation) -> None:
+        self.good += 1
+        self._spool.put(line, observation)
+
+    def leave_out(self, broken: dict[Bar, str]) -> None:
+        """Take back the candles whose parts contradict each other."""
+        if not broken:
+            return
+        for line, reading in self._spool:
+            if (bar := bar_of(reading)) in broken:
+                self.good -= 1
+                self.refuse(line, f"{reading.metric} {reading.subject}: {broken[bar]}")
+        self._broken = broken
 
 
-def read_csv(path: Path) -> Rows:
-    """Read one file whole. Raises ConfigError when it is not such a file at all."""
+def read_csv(path: Path, say: Say = lambda count: None) -> Rows:
+    """Read one file to its end and check every row; `say` is told now and then how many there were. Raises ConfigError when it is no such file."""
+    rows = Rows(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            numbered = list(_rows(path, file))
+            _check_all(rows, _cells(path, file), say)
     except (OSError, UnicodeDecodeError) as error:
+        rows.close()
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    readings, problems = [], []
-    for line, cells in numbered:
+    except BaseException:
+        rows.close()
+        raise
+    return rows
+
+
+def _check_all(rows: Rows, numbered: Iterable[tuple[int, list[str]]], say: Say) -> None:
+    candles, now = Candles(), time.time_ns() // 1_000_000
+    for count, (line, cells) in enumerate(numbered, start=1):
         try:
-            readings.append((line, _reading(cells)))
-        except (ValueError, BadPayload) as error:
-            problems.append(f"{path}:{line}: {error}")
-    admission = admit([reading for _, reading in readings], source="import", received_at=time.time_ns() // 1_000_000)
-    problems += [f"{path}:{readings[r.index][0]}: {r.metric} {r.subject}: {r.reason}" for r in admission.rejections]
-    refused = {rejection.index for rejection in admission.rejections}
-    kept = [reading for index, (_, reading) in enumerate(readings) if index not in refused]
-    return Rows(kept, len(problems), problems[:SHOWN_PROBLEMS])
+            reading = parse_row(cells)
+            observation = check(reading, source="import", received_at=now)
+        except BadPayload as error:
+            rows.refuse(line, str(error))
+        except Refused as why:
+            rows.refuse(line, f"{reading.metric} {reading.subject}: {why}")
+        else:
+            rows.keep(line, observation)
+            candles.add(observation)
+        if count % ROWS_A_WORD == 0:
+            say(count)
+    rows.leave_out(candles.broken())
 
 
-def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
     if header != HEADER:
@@ -59,27 +111,6 @@ def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, cells
     except csv.Error as error:
         raise ConfigError(f"{path}:{reader.line_num}: not CSV: {error}") from None
-
-
-def _reading(cells: list[str]) -> Reading:
-    if len(cells) != len(HEADER):
-        raise ValueError(f"{len(cells)} columns instead of {len(HEADER)}")
-    metric, subject, source, at, known_at, value = cells
-    if not source:
-        raise ValueError("source is missing: say who the value is from")
-    known = parse_time(known_at) if known_at.strip() else None
-    return Reading(metric, subject, _value(metric, value), parse_time(at), known, source)
-
-
-def _value(metric: str, text: str) -> float | int:
-    row = find_metric(metric)
-    if row is not None and row.exact:
-        return int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else _not_whole(text)
-    return parse_decimal(text)
-
-
-def _not_whole(text: str) -> int:
-    raise ValueError(f"value {text!r} is not a whole number, and this metric is a chain integer")
 
 
 def write_csv(observations: Iterable[Observation], file: IO[str]) -> int:

@@ -10,15 +10,18 @@ from fnmatch import fnmatchcase
 
 from monitor.core.codec import dumps, presented
 from monitor.core.delivery import SILENCED, WAITING, Delivery, Failing
-from monitor.core.door import Rejection, admit
+from monitor.core.door import Admission, Rejection, admit
 from monitor.core.effects import Alerted, Effect, Silenced
 from monitor.core.engine import Engine
 from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading, SeriesKey
+from monitor.core.rebasing import rebased
 from monitor.store.inbox import Message
 from monitor.store.sqlite import Bookmark, SqliteStore, StoreFull
 
+# Who hands over what a person imports; a backfill, which also comes through the inbox, is nobody's word.
+OPERATOR = "import"
 Show = Callable[[Event, Sequence[Effect]], None]
 
 
@@ -57,10 +60,11 @@ class Pipeline:
 
     def restore(self) -> int:
         """Bring the engine to where the store left it, without deciding anything again. Returns the number of events read."""
+        self.engine.market.load(self.store.points())
         effects = self.store.effects()
         pending = next(effects, None)
         count = 0
-        for seq, event in self.store.journal():
+        for seq, event in self.store.events():
             count += 1
             self.engine.absorb(event)
             while pending is not None and pending[0] == seq:
@@ -108,8 +112,8 @@ class Pipeline:
         A poll says what is so now, and says so even when it brings nothing new. `records` says that these are records instead: they may hold values
         that have been revised since, and nothing new among them is no event.
         """
-        admission = admit(readings, source=source, received_at=now)
-        observations = [o for o in admission.observations if not self.store.holds(o)] if records else admission.observations
+        admission = self._of_one_base(admit(readings, source=source, received_at=now), len(readings), by_operator=source == OPERATOR)
+        observations = self.store.unheld(admission.observations) if records else admission.observations
         news = tuple(only_news(self.engine.market, observations, now, records=records))
         if not news and records and not inbox_ids:
             if bookmark is not None:
@@ -119,12 +123,23 @@ class Pipeline:
         batch = Batch(now, source, news, rejected + len(admission.rejections))
         return Received(self.process(batch, inbox_ids, bookmark), len(news), admission.rejections)
 
+    def _of_one_base(self, admission: Admission, count: int, *, by_operator: bool) -> Admission:
+        """Without the levels that are of another base year or in another unit than those that are held."""
+        refused = rebased(self.engine.market, admission.observations, by_operator=by_operator)
+        if not refused:
+            return admission
+        out = {rejection.index for rejection in admission.rejections}
+        placed = zip((index for index in range(count) if index not in out), admission.observations, strict=True)
+        rejections = [Rejection(index, o.metric, o.subject, refused[o]) for index, o in placed if o in refused]
+        kept = tuple(o for o in admission.observations if o not in refused)
+        return Admission(kept, tuple(sorted((*admission.rejections, *rejections), key=lambda rejection: rejection.index)))
+
     def take(self, message: Message, now: int) -> tuple[Effect, ...]:
         """Turn one inbox message into a logged event."""
         body = message.body
         if message.kind == "observations":
             readings = [Reading(m, s, value, at, known_at, source) for m, s, source, at, known_at, value in body["rows"]]
-            return self.receive(readings, source="import", now=now, inbox_ids=[message.id], records=True).effects
+            return self.receive(readings, source=body.get("sender", OPERATOR), now=now, inbox_ids=[message.id], records=True).effects
         return self.process(
             Signal(now, message.id, message.actor, body["action"], body["target"], body.get("note", ""), body.get("until")), [message.id]
         )
@@ -155,6 +170,11 @@ class Pipeline:
         return any(silence.until > wall and _matches(silence, alert) for silence in self.engine.state.silences.values())
 
 
+def row_of(reading: Reading) -> list[object]:
+    """A reading as a message of the inbox carries it; `Pipeline.take` reads it back."""
+    return [reading.metric, reading.subject, reading.source, reading.at, reading.known_at, reading.value]
+
+
 def _matches(silence: Silenced, alert: Alerted) -> bool:
     rule, subject = alert.data.get("rule", ""), alert.data.get("subject", "")
     names = (alert.type, str(rule), f"{rule}/{subject}", str(alert.data.get("position", "")))
@@ -168,7 +188,8 @@ def message(alert: Alerted) -> bytes:
 
 
 def only_news(market: Market, observations: Iterable[Observation], now: int, *, records: bool = False) -> Iterable[Observation]:
-    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now.
+    """Leave out what is known already: same value, same block. A change that does not say that it became known later became known now, and so did
+    a TVL that fills a hole between values that are held: providers refill the past.
 
     Among `records` a value that was known before the one that is held is an older one, and stays as old as it says.
     """
@@ -176,11 +197,25 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
     for observation in observations:
         place = (observation.key, observation.at)
         before = seen.get(place)
-        held = before.value if before else market.value_at(*place)
-        known_at = before.known_at if before else market.known_at(*place)
-        is_of_block = before.block_hash == observation.block_hash if before else market.is_of_block(*place, observation.block_hash)
+        if before is not None:
+            held, known_at, is_of_block = before.value, before.known_at, before.block_hash == observation.block_hash
+        elif (found := market.held(*place)) is not None:
+            held, known_at = found
+            is_of_block = market.is_of_block(*place, observation.block_hash)
+        else:
+            seen[place] = (
+                replace(observation, known_at=max(now, observation.known_at)) if not records and _fills_a_hole(market, observation) else observation
+            )
+            yield seen[place]
+            continue
         if held == observation.value and is_of_block:
             continue
-        is_stated = known_at is None or observation.known_at > known_at or (records and observation.known_at < known_at)
+        is_stated = observation.known_at > known_at or (records and observation.known_at < known_at)
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]
+
+
+def _fills_a_hole(market: Market, observation: Observation) -> bool:
+    """Whether a value of TVL comes after later ones of its series were held, so that nobody was shown it in its time."""
+    series = market.series(*observation.key) if observation.metric.startswith("tvl.") else None
+    return series is not None and len(series) > 0 and series.at[0] < observation.at < series.at[-1]

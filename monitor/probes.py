@@ -131,7 +131,7 @@ def _remedy(kind: str, name: str, error: SourceError | BadPayload) -> str:
 
 
 async def _source(name: str, source: Collector, ports: Ports, watch: Watch) -> Finding:
-    if not source.provides(watch):
+    if not source.has_work(watch):
         return Finding("source", name, Health.IDLE, "nothing that is watched needs it")
     said = await source.probe(ports, watch)
     # A source that can help itself says so in its line instead of failing.

@@ -3,7 +3,8 @@
 A collector never stores, never decides and never guesses: it returns readings, and counts what it had to refuse.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
@@ -13,7 +14,7 @@ from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
-from monitor.errors import BadPayload
+from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 
 
@@ -28,15 +29,51 @@ class Ports:
 
 @dataclass(frozen=True)
 class Harvest:
-    """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`)."""
+    """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`).
+
+    `records` says that the readings are not what is so now but what somebody wrote down: they stay as old as they say.
+    """
 
     readings: Sequence[Reading] = ()
     rejected: Sequence[str] = ()
+    records: bool = False
 
     @staticmethod
     def together(parts: Iterable["Harvest"]) -> "Harvest":
         parts = tuple(parts)
         return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
+
+
+Part = Callable[[], Awaitable[Harvest]]
+Failure = SourceError | BadPayload
+
+
+async def each(parts: Iterable[Part]) -> Harvest:
+    """Every part of a pass, one after the other. A failed one is a refusal; only if all failed does the first failure stand for the pass."""
+    found: list[Harvest | Failure] = []
+    for part in parts:
+        try:
+            found.append(await part())
+        except (SourceError, BadPayload) as failure:
+            found.append(failure)
+    return _pass_of(found)
+
+
+async def side_by_side(parts: Mapping[str, Awaitable[Harvest]]) -> Harvest:
+    """All parts at once, as `each`; a failed one is refused under its name."""
+    found = await asyncio.gather(*parts.values(), return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException) and not isinstance(one, Failure):
+            raise one
+    return _pass_of([one for one in found if isinstance(one, Harvest | Failure)], list(parts))
+
+
+def _pass_of(found: Sequence[Harvest | Failure], names: Sequence[str] = ()) -> Harvest:
+    harvests = [one for one in found if isinstance(one, Harvest)]
+    failures = {place: one for place, one in enumerate(found) if isinstance(one, Failure)}
+    if failures and not harvests:
+        raise next(iter(failures.values()))
+    return Harvest.together([*harvests, Harvest((), [f"{names[place]}: {one}" if names else str(one) for place, one in failures.items()])])
 
 
 @dataclass(frozen=True)
@@ -68,9 +105,22 @@ class Collector:
         super().__init_subclass__(**kwargs)
         cls.id = cls.__module__.rpartition(".")[2].replace("_", "-")
 
+    @property
+    def pause_ms(self) -> int:
+        """Least time between two polls (milliseconds), kept across restarts: what a source's daily quota asks for. 0 where there is none."""
+        return 0
+
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The (metric, subject) pairs that this source will deliver for what is watched; empty when it has nothing to do."""
         raise NotImplementedError
+
+    def has_work(self, watch: Watch) -> bool:
+        """Whether there is anything to ask for; else it is not polled. A feed of rows is, though it provides nothing beforehand."""
+        return bool(self.provides(watch))
+
+    def urls(self) -> tuple[str, ...]:
+        """URLs that the user wrote himself: their hosts may lie in a private network."""
+        return (self.endpoint,)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over everything it watches. Raises SourceError or BadPayload when the pass as a whole failed."""

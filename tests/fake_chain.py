@@ -12,6 +12,13 @@ from monitor.errors import SourceError
 from monitor.rpc import Rpc
 from tests.fakes import Call as Request
 
+
+def encoded(call: Call, outputs: Sequence[object]) -> bytes:
+    """What a contract that keeps its ABI returns."""
+    [entry] = [entry for entry in load_abi(call.abi) if entry["name"] == call.function]
+    return encode(get_abi_output_types(entry), outputs)
+
+
 TRIPLES = ["(address,bool,bytes)[]"]
 PAIRS = ["(bool,bytes)[]"]
 
@@ -41,7 +48,11 @@ def header(number: int = 100, seconds: int = 1_700_000_000, **changes: object) -
 
 @dataclass
 class FakeChain:
-    """`say` sets what a call returns; `spoil` rewrites the whole answer of a method; `asked` remembers every request."""
+    """`say` sets what a call returns; `spoil` rewrites the whole answer of a method; `asked` remembers every request.
+
+    Blocks before the head are `spacing_seconds` apart where that is set; `logs` are handed out to who asks for their range, contract and topic;
+    `fees` gives the reward (wei) and fullness of a block by its number.
+    """
 
     chain_id: int = 31337
     head: dict[str, Any] = field(default_factory=header)
@@ -49,10 +60,12 @@ class FakeChain:
     asked: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     answers: dict[tuple[str, bytes], tuple[bool, bytes]] = field(default_factory=dict)
     spoilers: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    spacing_seconds: int = 0
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    fees: Callable[[int], tuple[int, float]] = lambda number: (0, 0.0)
 
     def say(self, call: Call, *outputs: object) -> None:
-        [entry] = [entry for entry in load_abi(call.abi) if entry["name"] == call.function]
-        self.say_raw(call, encode(get_abi_output_types(entry), outputs))
+        self.say_raw(call, encoded(call, outputs))
 
     def say_raw(self, call: Call, output: bytes, success: bool = True) -> None:
         self.answers[call.target.lower(), call_payload(call)] = (success, output)
@@ -79,10 +92,27 @@ class FakeChain:
         self.asked.append((method, params))
         honest: dict[str, Callable[[], object]] = {
             "eth_chainId": lambda: hex(self.chain_id),
-            "eth_getBlockByNumber": lambda: self.genesis if params[0] == "0x0" else self.head,
+            "eth_getBlockByNumber": lambda: self._block(params[0]),
+            "eth_getLogs": lambda: [log for log in self.logs if _is_wanted(log, params[0])],
+            "eth_feeHistory": lambda: self._fee_history(int(params[0], 16), int(params[1], 16)),
             "eth_call": lambda: self._call(*params),
         }
         return self.spoilers.get(method, lambda answer: answer)(honest[method]())
+
+    def _block(self, name: str) -> object:
+        if name == "0x0":
+            return self.genesis
+        if not self.spacing_seconds or not name.startswith("0x"):
+            return self.head
+        head, number = int(self.head["number"], 16), int(name, 16)
+        back_seconds = (head - number) * self.spacing_seconds
+        return self.head if number == head else header(number, int(self.head["timestamp"], 16) - back_seconds)
+
+    def _fee_history(self, count: int, newest: int) -> object:
+        rewards, fullness = zip(*(self.fees(number) for number in range(newest - count + 1, newest + 1)), strict=True)
+        base = ["0x1"] * (count + 1)
+        reward = [[hex(wei)] for wei in rewards]
+        return {"oldestBlock": hex(newest - count + 1), "reward": reward, "gasUsedRatio": list(fullness), "baseFeePerGas": base}
 
     def _call(self, request: Mapping[str, str], block: Mapping[str, object]) -> str:
         if block != {"blockHash": self.head["hash"], "requireCanonical": True}:
@@ -92,3 +122,8 @@ class FakeChain:
         [triples] = decode(TRIPLES, bytes.fromhex(request["data"][10:]))
         results = [self.answers.get((target, payload), (True, b"")) for target, _, payload in triples]
         return "0x" + encode(PAIRS, [results]).hex()
+
+
+def _is_wanted(log: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    in_range = int(wanted["fromBlock"], 16) <= int(log["blockNumber"], 16) <= int(wanted["toBlock"], 16)
+    return in_range and log["address"] in wanted["address"] and log["topics"][0] in wanted["topics"][0]

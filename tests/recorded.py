@@ -4,6 +4,7 @@ Every function takes the folder of recordings (fixture `recorded_data`) and the 
 the header `metric,subject,source,at,known_at,value`.
 """
 
+import ast
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,6 +65,56 @@ def funding_csv(recorded: Path, folder: Path, *, venue: str, asset: str) -> Path
         found.append(("funding.rate", asset, venue, at, "", row["Funding Rate"]))
         found.append(("funding.interval_hours", asset, venue, at, "", str(FUNDING_HOURS[venue])))
     return _write(folder / f"funding-{venue}-{asset}.csv", found)
+
+
+def vix_csv(recorded: Path, folder: Path, *, first_day: str = "2018-01-01") -> Path:
+    """`vix.close` by session, known by the vocabulary's rule after the close."""
+    rows = _rows(recorded / "datasets-finance-vix" / "vix-daily.csv")
+    return _write(folder / "vix.csv", (("vix.close", "VIX", "cboe", row["DATE"], "", row["CLOSE"]) for row in rows if row["DATE"] >= first_day))
+
+
+def spx_csv(recorded: Path, folder: Path, *, first_day: str = "2018-01-01") -> Path:
+    """`equity.close` of the S&P 500 by session; a holiday's cell is empty and is no row."""
+    rows = [(row["observation_date"], row["SP500"]) for row in _rows(recorded / "datasets-s-and-p-500" / "fred_sp500_daily.csv")]
+    return _write(folder / "spx.csv", (("equity.close", "SPX", "fred", day, "", close) for day, close in rows if close and day >= first_day))
+
+
+def dvol_csv(recorded: Path, folder: Path) -> Path:
+    """`iv.index` of BTC: each hour's close, which is true at the hour's end and not at the beginning that the recording is stamped with."""
+    rows = _rows(recorded / "dvol-btc-lrud" / "bitcoin_dvol_hourly_complete.csv")
+    found = (("iv.index", "BTC", "deribit", iso(int(row["timestamp"]) + HOUR), "", row["dvol_close"]) for row in rows)
+    return _write(folder / "dvol-BTC.csv", found)
+
+
+def lending_csv(recorded: Path, folder: Path, *, protocols: Iterable[str] = ("aave", "compound")) -> Path:
+    """Daily `lending.supply_apy` and `lending.borrow_apr` of DAI on Ethereum until May 2021.
+
+    Both are recorded as compounded percent a year, and newest first; ours of a debt is simple, so the daily rate that compounds to it is taken
+    365 times. A protocol that was not there yet is null.
+    """
+    found: list[Row] = []
+    for row in reversed(list(_rows(recorded / "defipulse-vhranger" / "lending_rates_by_protocol.csv"))):
+        at, lent, owed = iso(round(float(row["timestamp"]) * 1000)), ast.literal_eval(row["lend_rates"]), ast.literal_eval(row["borrow_rates"])
+        for protocol in protocols:
+            subject, yearly, cost = f"lending:ethereum/{protocol}/DAI", lent.get(protocol), owed.get(protocol)
+            if yearly is not None:
+                found.append(("lending.supply_apy", subject, "defipulse", at, "", repr(yearly / 100)))
+            if cost is not None:
+                found.append(("lending.borrow_apr", subject, "defipulse", at, "", repr(365 * ((1 + cost / 100) ** (1 / 365) - 1))))
+    return _write(folder / "lending-DAI.csv", found)
+
+
+def for_rules(recorded: Path, folder: Path, *, venues: Iterable[str] = ("binance", "bybit", "dydx", "gate")) -> tuple[Path, ...]:
+    """What every rule can be measured on whose inputs were recorded, 2019-2023: what replay reads, with equities, volatility and lending.
+
+    Left aside: monthly fed funds and the 2-year yield, which are not the daily rates that our metrics mean; rates of two days; no recording has the
+    supply of stablecoins, treasuries, VIX futures or breadth.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [make(recorded, folder) for make in (tvl_csv, cpi_csv, ppi_csv, releases_csv, vix_csv, spx_csv, dvol_csv, lending_csv)]
+    for asset in ("BTC", "ETH"):
+        files += [candles_csv(recorded, folder, asset=asset), *(funding_csv(recorded, folder, venue=venue, asset=asset) for venue in venues)]
+    return tuple(files)
 
 
 def everything(recorded: Path, folder: Path, *, venues: Iterable[str] = ("binance", "bybit", "dydx", "gate")) -> tuple[Path, ...]:

@@ -77,6 +77,22 @@ def test_a_harvest_becomes_a_batch_and_its_duration_is_kept():
     assert daemon.collect_seconds == {"llama": 0.25}
 
 
+def test_records_stay_as_old_as_they_say_and_their_source_is_heard_without_news():
+    old = Reading("tvl.usd", "chain:ethereum", 4e10, START - 9 * HOUR, START - 9 * HOUR, "mine")
+    older = Reading("tvl.usd", "chain:ethereum", 3e10, START - 9 * HOUR, START - 8 * HOUR, "mine")
+    _, events = handle(
+        Arrival(START + 1, "folder", Harvest([older], records=True)),
+        Arrival(START + 2, "folder", Harvest([old], records=True)),
+        Arrival(START + 3, "folder", Harvest([old, older], ["bad.csv: line 2: x"], records=True)),
+    )
+    assert [[(o.known_at, o.value) for o in e.observations] for e in events if isinstance(e, Batch)] == [
+        [(START - 8 * HOUR, 3e10)],
+        [(START - 9 * HOUR, 4e10)],
+        [],
+    ]
+    assert [(e.source, e.rejected) for e in events if isinstance(e, Batch)] == [("folder", 0), ("folder", 0), ("folder", 1)]
+
+
 def test_a_harvest_of_nothing_new_is_recorded_as_having_been_heard():
     same = Harvest([tvl(5e10)])
     daemon, events = handle(Arrival(START, "llama", same), Arrival(START + HOUR, "llama", same))

@@ -1,12 +1,11 @@
 """The live feed in virtual time: rhythm, back-off, isolation, ticks, and what a bad source does to the rules that read it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,64 +19,12 @@ from monitor.daemon import Daemon
 from monitor.errors import BadPayload, SourceError
 from monitor.feeds import POLL_TIMEOUT_SECONDS, RETRY_BURST, Arrival, LiveFeed
 from monitor.pipeline import Pipeline
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Harvest, Ports
 from monitor.store.sqlite import SqliteStore
 from tests.builders import START, RealPlugins, settings_of
 from tests.fakes import FakeNet
+from tests.listening import Answer, Scripted, SureRandom, listen
 from tests.virtual_time import VirtualClock, run_virtual
-
-Answer = Callable[[], Harvest] | Harvest | BaseException
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scripted(Collector):
-    """Answers in turn, the last for ever; an exception is raised, an infinite `seconds` hangs."""
-
-    title: ClassVar[str] = "a test's"
-
-    answers: Sequence[Answer] = (Harvest(),)
-    seconds: float = 0.0
-    polled: list[float] = field(default_factory=list)
-    closed: list[int] = field(default_factory=list)
-    close_raises: BaseException | None = None
-
-    async def poll(self, ports: Ports, watch: Watch) -> Harvest:
-        self.polled.append(ports.clock.monotonic())
-        await asyncio.sleep(self.seconds)
-        answer = self.answers[min(len(self.polled), len(self.answers)) - 1]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer() if callable(answer) else answer
-
-    async def close(self) -> None:
-        self.closed.append(1)
-        if self.close_raises is not None:
-            raise self.close_raises
-
-
-class SureRandom(Random):
-    """Draws the middle: without its jitter a rhythm can be written down."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return (a + b) / 2
-
-
-def listen(
-    collectors: Mapping[str, Collector], seconds: float, due_at: Callable[[], int | None] = lambda: None, rng: Random | None = None
-) -> tuple[list[Arrival], LiveFeed]:
-    """Everything that arrives within so many virtual seconds."""
-
-    async def main(clock: VirtualClock) -> tuple[list[Arrival], LiveFeed]:
-        feed = LiveFeed(collectors, Ports(FakeNet(), clock, rng or SureRandom()), Watch(), due_at)
-        heard: list[Arrival] = []
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), aclosing(feed.arrivals()) as arrivals:
-                async for arrival in arrivals:
-                    heard.append(arrival)
-        assert asyncio.all_tasks() == {asyncio.current_task()}, "the feed leaves no task behind"
-        return heard, feed
-
-    return run_virtual(main, START)
 
 
 def gaps(times: Sequence[float]) -> list[float]:
@@ -153,10 +100,8 @@ def test_in_a_storm_of_errors_passes_out_of_turn_are_a_tenth_of_those_in_turn_be
 
 
 def test_when_its_retries_are_spent_a_source_is_still_asked_at_its_cadence_and_earns_them_again_F_099():
-    bad = SourceError("503", status=503)
-    flapping: list[Answer] = [Harvest(), bad]
-    well: list[Answer] = [Harvest()]
-    answers = flapping * 40 + well * 200 + [bad, Harvest()]
+    down: list[Answer] = [Harvest(), SourceError("503", status=503)]
+    answers: list[Answer] = [*down * 40, *[Harvest()] * 200, SourceError("503", status=503), Harvest()]
     collector = Scripted(cadence=10 * MINUTE, answers=answers)
     listen({"s": collector}, 400 * 600)
     waited = gaps(collector.polled)

@@ -123,6 +123,18 @@ def test_the_configuration_loads(tmp_path: Path):
     assert config.warnings == ()
 
 
+def test_the_feeds_load_and_have_work(tmp_path: Path):
+    (text,) = [fence for fence in fences("yaml") if "http-json:" in fence]
+    file = tmp_path / "hedge-monitor.yaml"
+    file.touch(0o600)
+    file.write_text(text, encoding="utf-8")
+
+    config = load(file, {"VAULT_KEY": "0123456789", "PUSH_KEY": "0123456789abcdef"}, CATALOGUE)
+
+    assert {"http-json", "prometheus", "folder"} <= config.working_sources.keys()
+    assert config.server.push_token is not None and config.warnings == ()
+
+
 @pytest.mark.parametrize("code", fences("python"), ids=lambda code: code.splitlines()[0][:40])
 def test_code_is_python(code: str):
     assert ast.parse(code).body

@@ -87,6 +87,35 @@ def test_the_lowest_funding_of_march_2020_stands_where_it_was_paid(recorded_data
     assert (iso(lowest.at), lowest.value) == ("2020-03-13T08:00:00Z", -0.003)
 
 
+def test_the_vix_and_the_index_close_where_their_notes_say(recorded_data: Path, tmp_path: Path) -> None:
+    vix = {iso(o.at)[:10]: o for o in admitted(recorded.vix_csv(recorded_data, tmp_path))}
+    spx = {iso(o.at)[:10]: o for o in admitted(recorded.spx_csv(recorded_data, tmp_path))}
+    assert (vix["2020-03-16"].value, spx["2020-03-23"].value, spx["2022-06-13"].value) == (82.69, 2237.40, 3749.63)
+    assert iso(vix["2020-03-16"].known_at) == "2020-03-16T21:15:00Z"
+    assert "2022-07-04" not in spx and "2022-07-05" in spx
+
+
+def test_the_volatility_index_is_true_at_the_end_of_its_hour(recorded_data: Path, tmp_path: Path) -> None:
+    dvol = admitted(recorded.dvol_csv(recorded_data, tmp_path))
+    assert iso(dvol[0].at) == "2021-03-24T01:00:00Z" and dvol[0].value == 84.88
+    highest = max(dvol, key=lambda o: o.value)
+    assert iso(highest.at)[:7] == "2021-05" and highest.value <= 167.83
+
+
+def test_lending_rates_are_fractions_of_their_days_and_a_debt_is_simple(recorded_data: Path, tmp_path: Path) -> None:
+    rates = admitted(recorded.lending_csv(recorded_data, tmp_path))
+    day = {(o.metric, o.subject): o.value for o in rates if iso(o.at).startswith("2020-03-13")}
+    assert day["lending.supply_apy", "lending:ethereum/compound/DAI"] == pytest.approx(0.1384, abs=5e-5)
+    assert 0 < day["lending.borrow_apr", "lending:ethereum/compound/DAI"] < 0.3
+    assert [o.at for o in rates] == sorted(o.at for o in rates)
+    assert max(o.value for o in rates if o.metric == "lending.borrow_apr") < 2
+
+
+def test_what_rules_are_measured_on_is_written(recorded_data: Path, tmp_path: Path) -> None:
+    files = recorded.for_rules(recorded_data, tmp_path / "rules")
+    assert len(files) == len(set(files)) == 18
+
+
 def test_everything_for_a_replay_is_written(recorded_data: Path, tmp_path: Path) -> None:
     files = recorded.everything(recorded_data, tmp_path / "import")
     assert len(files) == len(set(files)) == 16

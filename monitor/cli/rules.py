@@ -1,4 +1,4 @@
-"""`rules`: the catalogue, and unit tests of rules."""
+"""`rules`: the catalogue, unit tests of rules, and what they did over a history."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.common import AsJson, example, print_json, print_table
+from monitor.cli.rules_measure import measure_rules
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ book, positions  as in the configuration, where the rule looks at them
 
 
 def register(app: typer.Typer) -> None:
-    rules = typer.Typer(help="The catalogue of rules, and their unit tests.", epilog=example("hedge-monitor rules show tvl-drawdown"))
+    rules = typer.Typer(
+        help="The catalogue of rules, their unit tests, and what they did over a history.", epilog=example("hedge-monitor rules show tvl-drawdown")
+    )
     rules.callback(invoke_without_command=True)(_by_itself)
     rules.command("list", epilog=example("hedge-monitor rules list"))(list_rules)
     rules.command("show", epilog=example("hedge-monitor rules show defi-layer --json"))(show_rule)
     rules.command("test", epilog=FORMAT)(run_tests)
+    rules.command("measure", epilog=example("hedge-monitor rules measure --from 2022-01-01"))(measure_rules)
     app.add_typer(rules, name="rules")
 
 

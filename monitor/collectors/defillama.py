@@ -5,6 +5,9 @@ Protocol bodies hold years of every token and can exceed tens of megabytes; they
 
 A daily series ends in a point that is not a day's: the latest hourly value, stamped with its own time or rounded to a day's start. It goes
 under a source of its own, so that a window of daily points never mixes the two.
+
+What a protocol's TVL leaves out (staking, pool2, borrowed and so on) is collected beside it, so that what moves from one to the other is not taken
+for money that left. Of chains DefiLlama publishes no such parts at this address.
 """
 
 import dataclasses
@@ -35,6 +38,8 @@ LOWEST_CONFIDENCE = 0.9
 _OLDEST_MS = parse_time("2015-01-01")
 _LABEL_JITTER_MS = 2 * HOUR
 _SKEW_MS = 2 * MINUTE
+# What DefiLlama keeps out of TVL, under keys beside the chains: docs.llama.fi/list-your-project/what-to-include-as-tvl.
+APART = ("borrowed", "doublecounted", "liquidstaking", "offers", "pool2", "staking", "treasury", "vesting")
 STABLECOINS = ("USDC", "USDT", "DAI")
 # DefiLlama's names where they are not the capitalised form of ours; the first is the current one.
 CHAIN_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -76,9 +81,9 @@ COIN_IDS: Mapping[str, str] = {
 class DefiLlama(Collector):
     """Daily points go under `defillama`, the newest point under `defillama-now`.
 
-    `coins` adds or replaces CoinGecko ids by asset, `chain_names` DefiLlama's names of chains by ours. `tokens` bounds how many tokens of
-    each protocol are followed, by worth; `recent` is how far back a poll looks (the rest is history). A whole-protocol subject whose body
-    is too large falls back to the current number.
+    `coins` adds or replaces CoinGecko ids by asset, each priced whether it is watched or not, `chain_names` DefiLlama's names of chains by
+    ours. `tokens` bounds how many tokens of each protocol are followed, by worth; `recent` is how far back a poll looks (the rest is
+    history). A whole-protocol subject whose body is too large falls back to the current number.
     """
 
     title: ClassVar[str] = "DefiLlama"
@@ -177,6 +182,7 @@ class DefiLlama(Collector):
                 source, key = (self._on_chain(body, subject, chain), "tvl") if chain else (body, "tvl")
                 parts.append(tvl_readings(items(source, key), "totalLiquidityUSD", subject, received_at, from_ms))
                 parts.append(token_readings(source, subject, received_at, from_ms, self.tokens))
+                parts.append(self._apart(body, subject, chain, received_at, from_ms))
             except BadPayload as error:
                 parts.append(Harvest((), [f"{subject}: {error}"]))
         return Harvest.together(parts)
@@ -188,6 +194,13 @@ class DefiLlama(Collector):
                 return deployments[name]
         raise BadPayload(f"DefiLlama lists no deployment on {self._names(chain)[0]!r} any more")
 
+    def _apart(self, body: object, subject: str, chain: str, received_at: int, from_ms: int) -> Harvest:
+        """`tvl.apart.<part>`: of the whole protocol under the part's own name, of one chain under `<chain>-<part>`."""
+        listed = field(body, "chainTvls", kind=dict) if isinstance(body, Mapping) and "chainTvls" in body else {}
+        names = [f"{name}-" for name in self._names(chain)] if chain else [""]
+        keys = [(part, f"{name}{part}") for name in names for part in APART if f"{name}{part}" in listed]
+        return Harvest.together([apart_readings(items(listed, key, "tvl"), part, subject, received_at, from_ms) for part, key in keys])
+
     def _names(self, chain: str) -> tuple[str, ...]:
         if chain in self.chain_names:
             return (self.chain_names[chain],)
@@ -195,7 +208,7 @@ class DefiLlama(Collector):
 
     def _coin_ids(self, watch: Watch) -> dict[str, str]:
         known = {**COIN_IDS, **self.coins}
-        return {asset: known[asset] for asset in dict.fromkeys((*watch.assets, *STABLECOINS)) if asset in known}
+        return {asset: known[asset] for asset in dict.fromkeys((*watch.assets, *STABLECOINS, *self.coins)) if asset in known}
 
 
 def _between(harvest: Harvest, from_ms: int, to_ms: int) -> Harvest:
@@ -301,6 +314,12 @@ def token_readings(body: object, subject: str, received_at: int, from_ms: int, l
         return found
 
     return _read(points, rejected, subject, amounts)
+
+
+def apart_readings(rows: list[object], part: str, subject: str, received_at: int, from_ms: int) -> Harvest:
+    """`tvl.apart.<part>` of one subject; nothing of a part that is listed and empty."""
+    points, rejected = dated(rows, f"{subject} {part}", received_at, from_ms)
+    return _read(points, rejected, subject, lambda row: [(f"tvl.apart.{part}", row, "totalLiquidityUSD")])
 
 
 def _worth_most(row: object, limit: int) -> list[str]:

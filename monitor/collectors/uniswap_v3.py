@@ -5,19 +5,20 @@ What a position is worth is what the position manager would pay for it in that b
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
-from monitor.core.amm import Payout, Stake, TickEdge, V3Pool, V3Position, payout
+from monitor.core.amm import MAX_TICK, MIN_TICK, Payout, Stake, TickEdge, V3Pool, V3Position, payout, sqrt_ratio_at_tick
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 MANAGER_ABI, POOL_ABI = "uniswap_v3_position_manager", "uniswap_v3_pool"
 # NonfungiblePositionManager by chain id: docs.uniswap.org/contracts/v3/reference/deployments, one page for each chain.
@@ -53,15 +54,7 @@ class UniswapV3(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-        parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-        for name, positions in self._by_chain(watch).items():
-            try:
-                parts.append(await self._chain(ports.net, watch, name, positions))
-            except (SourceError, BadPayload) as problem:
-                failures.append(problem)
-        if failures and not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+        return await each(partial(self._chain, ports.net, watch, name, positions) for name, positions in self._by_chain(watch).items())
 
     def _by_chain(self, watch: Watch) -> dict[str, list[Position]]:
         grouped: dict[str, list[Position]] = {}
@@ -91,13 +84,13 @@ class Holding:
 
 async def survey(reader: BlockPinnedReader, block: Block, chain: str, manager: str, positions: Sequence[Position]) -> Harvest:
     """Readings of positions and their pools, all of one block. A position that cannot be read is a rejected row; the others stand."""
-    factory, *answers = await reader.read(block, [Call(manager, MANAGER_ABI, "factory"), *(_held(manager, each) for each in positions)])
+    factory, *answers = await reader.read(block, [Call(manager, MANAGER_ABI, "factory"), *(_held(manager, position) for position in positions)])
     rejected, holdings = list[str](), dict[str, Holding]()
-    for each, answer in zip(positions, answers, strict=True):
+    for position, answer in zip(positions, answers, strict=True):
         try:
-            holdings[each.id] = parse_holding(answer)
+            holdings[position.id] = parse_holding(answer)
         except BadPayload as problem:
-            rejected.append(f"{each.id}: {problem}")
+            rejected.append(f"{position.id}: {problem}")
     wanted = [_pool_of(_one(factory), holding) for holding in holdings.values()]
     pools = dict(zip(holdings, await reader.read(block, wanted), strict=True))
     harvest = await _states(reader, block, chain, manager, holdings, pools)
@@ -118,8 +111,10 @@ async def _states(
     readings = dict[tuple[str, str], Reading]()
     for position_id, group in calls.items():
         try:
-            rows = parse_state(position_id, chain, block, holdings[position_id], group, [answers[call] for call in group])
+            own = [answers[call] for call in group]
+            rows = parse_state(position_id, chain, block, holdings[position_id], group, own)
             readings |= {(row.metric, row.subject): row for row in rows}
+            rejected += [f"{position_id}: reserve of its pool: {answer.reason}" for answer in own[9:11] if isinstance(answer, Failed)]
         except BadPayload as problem:
             rejected.append(f"{position_id}: {problem}")
     return Harvest(list(readings.values()), rejected)
@@ -187,6 +182,9 @@ def parse_state(position_id: str, chain: str, block: Block, holding: Holding, ca
 
 def _pool(answers: Sequence[Answer]) -> V3Pool:
     price, tick, *_ = _all(answers[0])
+    # At the edge itself both neighbours are legal: a swap that stops there going down leaves the lower tick.
+    if not (MIN_TICK <= tick <= MAX_TICK and (price == 0 or sqrt_ratio_at_tick(tick) <= price <= sqrt_ratio_at_tick(min(tick + 1, MAX_TICK)))):
+        raise BadPayload("slot0 of its pool contradicts itself: the tick is not that of the price")
     edges = [TickEdge(edge[7], edge[2], edge[3]) for edge in (_all(answers[3]), _all(answers[4]))]
     return V3Pool(price, tick, _one(answers[1]), _one(answers[2]), edges[0], edges[1], Stake(*_all(answers[5])))
 

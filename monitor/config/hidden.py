@@ -4,9 +4,10 @@ import base64
 import binascii
 import re
 import stat
-from dataclasses import Field, fields
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from monitor.config.draft import Draft
 from monitor.config.yaml_text import Path
@@ -17,11 +18,24 @@ _LARGEST_FILE = 64 * 1024
 WHSEC = "whsec_"
 WEBHOOK_SECRET_BYTES = range(24, 65)
 FILE = "_file"
+HEADERS = "headers"
 
 
 def is_secret(one: Field[Any]) -> bool:
     """Whether a settings field holds a secret: its type says so."""
-    return "Secret" in str(one.type)
+    return "Secret" in str(one.type) and get_origin(one.type) is not Mapping
+
+
+def holds_secrets(one: Field[Any]) -> bool:
+    """Whether a settings field is a mapping of secrets by name, such as the headers of a request."""
+    return get_origin(one.type) is Mapping and "Secret" in str(get_args(one.type)[1])
+
+
+def part_of(one: Field[Any]) -> type[Any] | None:
+    """The settings class of which a field holds many, by name (`Mapping[str, Feed]`) or in a row (`tuple[Series, ...]`)."""
+    kind, inner = get_origin(one.type), get_args(one.type)
+    part = inner[1] if kind is Mapping else inner[0] if kind is tuple and inner else None
+    return part if isinstance(part, type) and is_dataclass(part) else None
 
 
 def secret_names(cls: type) -> set[str]:
@@ -96,7 +110,12 @@ def webhook_secret_flaw(secret: str) -> str:
 def is_hidden_path(path: Path) -> bool:
     """Whether a path is that of a secret or of a URL, by its name alone: used where no class is known yet."""
     name = str(path[-1]) if path else ""
-    return name in _URL_NAMES or re.fullmatch(r"(.+_)?(secret|token|key|password)", name) is not None
+    return name in _URL_NAMES or HEADERS in path[:-1] or re.fullmatch(r"(.+_)?(secret|token|key|password)", name) is not None
+
+
+def is_telling(header: str) -> bool:
+    """Whether a header's value is a secret even where it is written out: an `Accept` is not, an `Authorization` is."""
+    return re.search(r"auth|cookie|key|token|secret|password", header.lower()) is not None
 
 
 def carries_key(url: str) -> bool:

@@ -306,8 +306,8 @@ def _check_server(draft: Draft, server: Server) -> None:
         draft.add(("server", "port"), "must be a port from 0 (any free one) to 65535")
     if re.search(r"[\s/]", server.host):
         draft.add(("server", "host"), "must be a host name or an address, without scheme and port")
-    token = server.token.get_secret_value() if server.token else ""
-    if server.token is not None and len(token) < SHORTEST_TOKEN:
-        draft.add(_given(draft, ("server", "token")), f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
+    for name, token in (("token", server.token), ("push_token", server.push_token)):
+        if token is not None and len(token.get_secret_value()) < SHORTEST_TOKEN:
+            draft.add(_given(draft, ("server", name)), f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
     if server.token is None and not checks.is_loopback(server.host):
         draft.add(("server", "host"), "off loopback the page needs a token; set `token_file`, or serve on 127.0.0.1")

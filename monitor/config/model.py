@@ -23,6 +23,7 @@ AlertType = Literal[
     "trigger.fired",
     "trigger.resolved",
     "data.stale",
+    "data.revised",
     "data.conflict",
     "source.down",
     "budget.exhausted",
@@ -79,11 +80,12 @@ class Store:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where page, API and metrics are served. Off loopback a token is needed; port 0 is any free one."""
+    """Where page, API and metrics are served. Off loopback a token is needed; port 0 is any free one. `push_token` lets rows in."""
 
     host: str = "127.0.0.1"
     port: int = 9464
     token: SecretStr | None = None
+    push_token: SecretStr | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,12 @@ class Config:
     @property
     def enabled_sources(self) -> dict[str, "Collector"]:
         return {name: one for name, one in self.sources.items() if one.enabled}
+
+    @property
+    def working_sources(self) -> dict[str, "Collector"]:
+        """The enabled sources that have something to ask for; the others are not polled."""
+        watch = self.watch
+        return {name: one for name, one in self.enabled_sources.items() if one.has_work(watch)}
 
     @property
     def watch(self) -> Watch:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import Field, fields
-from typing import Any
+from typing import Any, get_origin
 
 from monitor.config import hidden
 from monitor.config.model import Alerts, Catalogue, Channel, QuietChain, Server, Store
@@ -48,7 +48,7 @@ def _of(cls: type[Any]) -> Schema:
     from pydantic import TypeAdapter  # schemas are made when the package is built, not when it runs
 
     raw = TypeAdapter(cls).json_schema()
-    properties = {one.name: _loose(raw["properties"].get(one.name, {})) for one in fields(cls)}
+    properties = {one.name: _many(one) or _loose(raw["properties"].get(one.name, {})) for one in fields(cls)}
     secrets = [one for one in fields(cls) if hidden.is_secret(one)]
     properties |= {f"{one.name}{hidden.FILE}": {"type": "string", "description": f"file that holds {one.name}"} for one in secrets}
     required = [name for name in raw.get("required", []) if name not in {one.name for one in secrets}]
@@ -58,6 +58,15 @@ def _of(cls: type[Any]) -> Schema:
     if pairs:
         more["allOf"] = pairs
     return {**schema, **more}
+
+
+def _many(one: Field[Any]) -> Schema:
+    """A field that holds many of another settings class; nothing for any other field."""
+    part = hidden.part_of(one)
+    if part is None:
+        return {}
+    is_row = get_origin(one.type) is tuple
+    return {"type": "array", "items": _of(part)} if is_row else {"type": "object", "additionalProperties": _of(part)}
 
 
 def _one_of(one: Field[Any]) -> Schema:

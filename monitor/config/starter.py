@@ -43,6 +43,17 @@ sources:
   tvl:
     subjects: [chain:ethereum]
 #  spot: [ETH/USDC]
+  # Your own data can stand in for any of them, in the units of the README's table.
+#  http-json:
+#    feeds:
+#      vault:
+#        url: https://vault.example.org/tvl
+#        headers: {Authorization: "Bearer ${VAULT_KEY}"}
+#        series: [{metric: tvl.usd, subject: "protocol:my-vault", value: "$.points[*].usd", at: "$.points[*].time"}]
+#  prometheus:
+#    url: http://127.0.0.1:9090
+#    queries: [{metric: tvl.usd, subject_label: chain, query: "sum by (chain) (vault_tvl_dollars)"}]
+#  folder: {path: inbox}
 
 # The catalogue, with the default of every threshold: hedge-monitor rules list
 #rules:
@@ -67,6 +78,8 @@ server:
   host: 127.0.0.1
   port: 9464
 #  token_file: server.token
+  # opens POST /api/v1/observations for rows of your own
+#  push_token_file: push.token
 """
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import ValidationError
 
@@ -91,7 +91,12 @@ def _from_file(draft: Draft, settings: dict[str, Any], path: Path, secret: str, 
         settings[secret] = content
 
 
-def _value(draft: Draft, one: Field[Any], path: Path, value: Tree) -> "Tree | None":
+def _value(draft: Draft, one: Field[Any], path: Path, value: Tree) -> Any:
+    if (part := hidden.part_of(one)) is not None:
+        return _parts(draft, one, part, path, value)
+    if hidden.holds_secrets(one):
+        named = {name: _header(draft, (*path, name), item) for name, item in mapping(draft, path, value).items()}
+        return {name: item for name, item in named.items() if item is not None}
     if not isinstance(value, str):
         return _nested(draft, path, value)
     text = hidden.interpolate(draft, path, value) if hidden.may_interpolate(one) and hidden.has_variable(value) else value
@@ -99,6 +104,27 @@ def _value(draft: Draft, one: Field[Any], path: Path, value: Tree) -> "Tree | No
         return text if text is None or hidden.may_interpolate(one) or _is_plain(draft, path, text) else None
     draft.hidden.add(text)
     draft.secrets_inline = draft.secrets_inline or (text == value and draft.place(path).line > 0)
+    return text
+
+
+def _parts(draft: Draft, one: Field[Any], part: type[Any], path: Path, value: Tree) -> Any:
+    """Many settings of one class, each read as a section of its own; those with problems are left out."""
+    if get_origin(one.type) is tuple:
+        listed = [typed(draft, part, (*path, index), item) for index, item in enumerate(sequence(draft, path, value))]
+        return tuple(item for item in listed if item is not None)
+    named = {name: typed(draft, part, (*path, name), item) for name, item in mapping(draft, path, value).items()}
+    return {name: item for name, item in named.items() if item is not None}
+
+
+def _header(draft: Draft, path: Path, value: Tree) -> str | None:
+    """One header; `${NAME}` may stand in it, and a value that is plainly a key is hidden wherever it comes from."""
+    if not isinstance(value, str):
+        draft.add(path, "must be plain text")
+        return None
+    text = hidden.interpolate(draft, path, value) if hidden.has_variable(value) else value
+    if text is not None and hidden.is_telling(str(path[-1])):
+        draft.hidden.add(text)
+        draft.secrets_inline = draft.secrets_inline or (text == value and draft.place(path).line > 0)
     return text
 
 

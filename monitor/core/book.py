@@ -14,8 +14,9 @@ class Position:
     """One declared position.
 
     `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `aave-v3` and `compound-v3`
-    need `chain`, `account` (0x..) and `assets`, what it supplies or owes; `perp` needs `asset` and `size` in coins (negative: short); `tokens`
-    needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind implies.
+    need `chain`, `account` (0x..) and `assets`, what it supplies or owes (`compound-v3`: first the base asset of its market); `perp` needs
+    `asset` and `size` in coins (negative: short); `tokens` needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind
+    implies.
     """
 
     id: str

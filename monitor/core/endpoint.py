@@ -9,3 +9,13 @@ def at_endpoint(endpoint: str, url: str) -> str:
         return url
     base, asked = urlsplit(endpoint), urlsplit(url)
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + asked.path, asked.query, ""))
+
+
+def is_http_url(url: str) -> bool:
+    """Whether this is an http or https URL with a host."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError where it is no number up to 65535
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not any(character.isspace() for character in url)

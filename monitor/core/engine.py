@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from monitor.core import layers, notices, operator
+from monitor.core import layers, notices, operator, revisions
 from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
 from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.mind import REARM_MS, Mind
@@ -45,11 +45,14 @@ class Engine(Mind):
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Think about one event. Returns what must be recorded and told, in order."""
         self.effects = []
+        revised = [found for o in event.observations if (found := revisions.revision(self.market, o))] if isinstance(event, Batch) else []
         dirty = self.absorb(event)
+        before = {instance: self.state.verdicts[instance] for instance in dirty if instance in self.state.verdicts} if revised else {}
         if isinstance(event, Signal):
             operator.obey(self, event)
         for instance in self._in_order(dirty):
             self._judge(instance)
+        revisions.tell(self, revised, before)
         layers.look_after(self)
         if isinstance(event, Tick):
             notices.look_after(self)

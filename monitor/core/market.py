@@ -5,7 +5,7 @@ A series is three columns sorted by `at`, the newest revision of each instant on
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from typing import Any
 
 from monitor.core.observation import Observation, SeriesKey
@@ -28,21 +28,23 @@ class Series:
     def __len__(self) -> int:
         return len(self.at)
 
-    def put(self, observation: Observation) -> bool:
+    def put(self, at: int, known_at: int, value: float | int, block_hash: str = "") -> bool:
         """Insert, or revise the value of an instant. False when nothing changed: known already, or a newer revision is held."""
-        position = bisect_left(self.at, observation.at)
-        if position < len(self.at) and self.at[position] == observation.at:
-            is_known = observation.value == self.value[position] and self.is_of_block(observation.at, observation.block_hash)
-            if is_known or observation.known_at < self.known_at[position]:
+        position = len(self.at)
+        if position and at <= self.at[-1]:
+            position = bisect_left(self.at, at)
+        if position < len(self.at) and self.at[position] == at:
+            is_known = value == self.value[position] and self.is_of_block(at, block_hash)
+            if is_known or known_at < self.known_at[position]:
                 return False
-            self.value[position] = observation.value
-            self.known_at[position] = observation.known_at
+            self.value[position] = value
+            self.known_at[position] = known_at
         else:
-            self.at.insert(position, observation.at)
-            self.known_at.insert(position, observation.known_at)
-            self.value.insert(position, observation.value)
+            self.at.insert(position, at)
+            self.known_at.insert(position, known_at)
+            self.value.insert(position, value)
         if position == len(self.at) - 1:
-            self.block_hash = observation.block_hash
+            self.block_hash = block_hash
         self._trim()
         return True
 
@@ -74,18 +76,24 @@ class Market:
 
     def put(self, observation: Observation) -> bool:
         """Take one observation in; False when it changed nothing."""
-        series = self._series.get(observation.key)
-        if series is None:
-            series = self._open(observation)
-        return series.put(observation)
+        o = observation
+        return self._named(o.key).put(o.at, o.known_at, o.value, o.block_hash)
 
-    def _open(self, observation: Observation) -> Series:
-        metric = find_metric(observation.metric)
-        series = self._series[observation.key] = Series(metric is not None and metric.exact)
-        pair = (observation.metric, observation.subject)
-        self._sources[pair] = tuple(sorted({*self._sources.get(pair, ()), observation.source}))
-        subjects = {*self._metrics.get(observation.metric, ()), observation.subject}
-        self._metrics[observation.metric] = tuple(sorted(subjects))
+    def load(self, points: Iterable[tuple[SeriesKey, int, int, float | int, str]]) -> None:
+        """Take in what a store holds, in the order of receipt: series, `at`, `known_at`, value, block hash."""
+        for key, at, known_at, value, block_hash in points:
+            self._named(key).put(at, known_at, value, block_hash)
+
+    def _named(self, key: SeriesKey) -> Series:
+        found = self._series.get(key)
+        return self._open(key) if found is None else found
+
+    def _open(self, key: SeriesKey) -> Series:
+        metric = find_metric(key.metric)
+        series = self._series[key] = Series(metric is not None and metric.exact)
+        pair = (key.metric, key.subject)
+        self._sources[pair] = tuple(sorted({*self._sources.get(pair, ()), key.source}))
+        self._metrics[key.metric] = tuple(sorted({*self._metrics.get(key.metric, ()), key.subject}))
         return series
 
     def series(self, metric: str, subject: str, source: str) -> Series | None:
@@ -98,27 +106,24 @@ class Market:
     def subjects(self, metric: str) -> tuple[str, ...]:
         return self._metrics.get(metric, ())
 
-    def value_at(self, key: SeriesKey, at: int) -> float | int | None:
-        """The value held for exactly this instant."""
+    def held(self, key: SeriesKey, at: int) -> tuple[float | int, int] | None:
+        """The value held for exactly this instant, and when it was known."""
         series = self._series.get(key)
         if series is None:
             return None
         position = bisect_left(series.at, at)
         found = position < len(series.at) and series.at[position] == at
-        return series.value[position] if found else None
+        return (series.value[position], series.known_at[position]) if found else None
+
+    def value_at(self, key: SeriesKey, at: int) -> float | int | None:
+        """The value held for exactly this instant."""
+        found = self.held(key, at)
+        return None if found is None else found[0]
 
     def is_of_block(self, key: SeriesKey, at: int, block_hash: str) -> bool:
         """Whether what is held for this instant is of this block, as far as blocks are kept."""
         series = self._series.get(key)
         return series is None or series.is_of_block(at, block_hash)
-
-    def known_at(self, key: SeriesKey, at: int) -> int | None:
-        """When the value held for exactly this instant was known."""
-        series = self._series.get(key)
-        if series is None:
-            return None
-        position = bisect_left(series.at, at)
-        return series.known_at[position] if position < len(series.at) and series.at[position] == at else None
 
     def keys(self) -> Iterator[SeriesKey]:
         return iter(sorted(self._series))

@@ -1,4 +1,4 @@
-"""What is told beyond rules and layers: sources that went silent, rules that stay blind, and the heartbeat whose absence is the alarm.
+"""What is told beyond rules and layers: silent sources, rules that stay blind, prints that are late, and the heartbeat whose absence is the alarm.
 
 These are looked at on ticks alone: an import into a store whose daemon is off must not find that everything has been silent.
 """
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from monitor.core.effects import SourceMoved
 from monitor.core.mind import Mind
+from monitor.core.prints import GRACE_MS, LEVELS, SUBJECT, Print, awaited_in, newest_month
 from monitor.core.state import SourceState
-from monitor.core.units import SECOND
+from monitor.core.units import SECOND, iso
 
 SILENT_CADENCES = 2
 SILENT_GRACE_MS = 30 * SECOND
@@ -17,6 +18,7 @@ SILENT_GRACE_MS = 30 * SECOND
 def look_after(mind: Mind) -> None:
     _sources(mind)
     _blind_rules(mind)
+    _late_prints(mind)
     _heartbeat(mind)
 
 
@@ -33,6 +35,9 @@ def dues(mind: Mind) -> Iterator[int]:
         if since is not None and instance not in mind.state.stale_alerted:
             yield since + mind.settings.unknown_pending_ms
     if not mind.state.stale_alerted.isdisjoint(mind.rules.keys() - mind.state.unknown_since.keys()):
+        yield mind.now
+    yield from (_overdue_at(mind, one) for one in _awaited(mind) if (one.event, one.month) not in mind.state.late_prints)
+    if any(_is_settled(mind, *late) for late in mind.state.late_prints):
         yield mind.now
     if mind.settings.heartbeat_ms and mind.state.heartbeat_at is not None:
         yield mind.state.heartbeat_at + mind.settings.heartbeat_ms
@@ -76,6 +81,37 @@ def _blind_rules(mind: Mind) -> None:
         elif since is None and told:
             summary = f"{instance.rule} for {instance.subject} can be judged again"
             mind.alert("data.stale", (*instance, mind.now, "resolved"), "info", summary, {**data, "resolved": True})
+
+
+def _awaited(mind: Mind) -> list[Print]:
+    """The prints that a source of ours should bring next."""
+    brought = {metric for source in mind.settings.sources.values() for metric, subject in source.provides if subject == SUBJECT}
+    return [one for event in LEVELS if LEVELS[event] in brought for one in awaited_in(mind.market, event, mind.now)]
+
+
+def _overdue_at(mind: Mind, awaited: Print) -> int:
+    """After a start the sources get their time anew."""
+    return max(awaited.due.at if awaited.due is not None else 0, mind.state.configured_at) + GRACE_MS
+
+
+def _is_settled(mind: Mind, event: str, month: int) -> bool:
+    """Whether a print that was told as late is awaited no more, or not yet again: it came, a later one did, or it was moved."""
+    newest = newest_month(mind.market, event)
+    waiting = [one for one in awaited_in(mind.market, event, mind.now) if one.month == month]
+    return (newest is not None and month <= newest) or any(one.due is not None and mind.now < one.due.at for one in waiting)
+
+
+def _late_prints(mind: Mind) -> None:
+    for event, month in sorted(mind.state.late_prints):
+        if _is_settled(mind, event, month):
+            name = f"{event} of {iso(month)[:7]}"
+            data = {"event": event, "month": iso(month)[:7], "resolved": True}
+            mind.alert("data.stale", ("print", event, month, mind.now), "info", f"{name} is no longer late", data)
+    for one in _awaited(mind):
+        if one.due is not None and (one.event, one.month) not in mind.state.late_prints and mind.now >= _overdue_at(mind, one):
+            data = {"event": one.event, "month": iso(one.month)[:7], "since": one.due.at}
+            summary = f"{one.name} is late: it was due {iso(one.due.at)} and no source has it"
+            mind.alert("data.stale", ("print", one.event, one.month, one.due.at), "warning", summary, data)
 
 
 def _heartbeat(mind: Mind) -> None:

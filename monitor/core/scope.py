@@ -27,7 +27,9 @@ def lending_subjects(position: Position) -> tuple[str, ...]:
     """The lending markets that a position is in."""
     if position.kind not in LENDERS:
         return ()
-    return tuple(f"lending:{position.chain}/{position.kind}/{asset}" for asset in position.assets)
+    # A market of Compound v3 lends its base asset alone, which the position names first.
+    lent = position.assets[:1] if position.kind == "compound-v3" else position.assets
+    return tuple(f"lending:{position.chain}/{position.kind}/{asset}" for asset in lent)
 
 
 def subjects_of(scope: Scope, settings: Settings) -> tuple[str, ...]:

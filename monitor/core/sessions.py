@@ -45,7 +45,29 @@ def session_after(calendar: str, at: int, count: int) -> int:
 
 
 def is_session(calendar: str, at: int) -> bool:
-    return not calendar or bool(np.is_busday(np.datetime64(at // DAY, "D"), busdaycal=_calendar(calendar)))
+    return bool(are_sessions(calendar, at))
+
+
+def are_sessions(calendar: str, at: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """For each time whether its day is a session."""
+    days = np.asarray(at, dtype=np.int64) // DAY
+    if not calendar:
+        return np.ones(days.shape, dtype=np.bool_)
+    return np.asarray(np.is_busday(days.astype("datetime64[D]"), busdaycal=_calendar(calendar)))
+
+
+def last_of_week(calendar: str, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """For each session (its day, ascending) whether it is the last of its ISO week: the next one is of another week. Nothing ahead is needed.
+
+    ValueError for a day of rest.
+    """
+    days = np.asarray(at // DAY, dtype=np.int64)
+    following = np.busday_offset(days.astype("datetime64[D]"), 1, busdaycal=_calendar(calendar)).astype(np.int64)
+    return np.asarray(_monday(following) != _monday(days))
+
+
+def _monday(days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return days - (days + THURSDAY) % 7  # the first of January 1970 was a Thursday
 
 
 @cache

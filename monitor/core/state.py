@@ -3,14 +3,18 @@
 Nothing else is remembered from one event to the next, so a restart that folds the same records is the same brain.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from monitor.core.effects import Alerted, Effect, EpisodeClosed, EpisodeOpened, Held, Judged, LayerMoved, Silenced, SourceMoved
 from monitor.core.events import Batch, Configured, Event, Failed
 from monitor.core.ledger import Ledger
+from monitor.core.units import parse_time
 from monitor.core.verdict import State as Truth
 from monitor.core.verdict import Verdict
+
+Told = TypeVar("Told")
 
 
 class Instance(NamedTuple):
@@ -29,9 +33,10 @@ class Episode:
 
 @dataclass(slots=True)
 class SourceState:
-    """What is known of one source's health."""
+    """What is known of one source's health. `asked_at` is when its last pass ended, whatever it brought."""
 
     heard_at: int
+    asked_at: int = 0
     rejected: int = 0
     failing_since: int | None = None
     reason: str = ""
@@ -48,6 +53,7 @@ class State:
     last_fired: dict[Instance, int] = field(default_factory=dict)
     unknown_since: dict[Instance, int] = field(default_factory=dict)
     stale_alerted: set[Instance] = field(default_factory=set)
+    late_prints: set[tuple[str, int]] = field(default_factory=set)
     episodes: dict[Instance, Episode] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     held: dict[str, Held] = field(default_factory=dict)
@@ -80,10 +86,11 @@ class State:
             self.configured_at = event.now
         elif isinstance(event, Batch):
             known = self.sources.setdefault(event.source, SourceState(event.now))
-            known.heard_at, known.failing_since, known.reason = event.now, None, ""
+            known.heard_at, known.asked_at, known.failing_since, known.reason = event.now, event.now, None, ""
             known.rejected += event.rejected
         elif isinstance(event, Failed):
             known = self.sources.setdefault(event.source, SourceState(event.now))
+            known.asked_at = event.now
             known.failing_since = known.failing_since if known.failing_since is not None else event.now
             known.reason = event.reason
 
@@ -126,8 +133,17 @@ class State:
         if alert.type == "heartbeat" and not alert.data.get("test"):
             self.heartbeat_at = alert.at
         if alert.type == "data.stale":
-            instance = Instance(str(alert.data["rule"]), str(alert.data["subject"]))
-            if alert.data.get("resolved"):
-                self.stale_alerted.discard(instance)
-            else:
-                self.stale_alerted.add(instance)
+            self._fold_stale(alert.data)
+
+    def _fold_stale(self, data: Mapping[str, Any]) -> None:
+        """What is told to be stale is a print, or a rule instance."""
+        if "event" in data:
+            self._mark(self.late_prints, (str(data["event"]), parse_time(f"{data['month']}-01")), data)
+        else:
+            self._mark(self.stale_alerted, Instance(str(data["rule"]), str(data["subject"])), data)
+
+    def _mark(self, told: set[Told], about: Told, data: Mapping[str, Any]) -> None:
+        if data.get("resolved"):
+            told.discard(about)
+        else:
+            told.add(about)

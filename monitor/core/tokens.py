@@ -3,6 +3,8 @@
 Token names are never read from a contract: anyone can call a token anything.
 """
 
+from collections.abc import Mapping, Sequence
+
 # chain -> address -> asset of the vocabulary. Wrapped coins are named by the coin they redeem for.
 # WETH by chain: docs.uniswap.org/contracts/v3/reference/deployments; USDC: developers.circle.com/stablecoins/usdc-contract-addresses;
 # USDT, DAI and WBTC: github.com/Uniswap/default-token-list.
@@ -31,9 +33,22 @@ _ADDRESSES: dict[str, dict[str, str]] = {
 ASSET_OF: dict[tuple[str, int], str] = {(chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()}
 
 _UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
+# BTC and ETH, and what stands for them: sold in any size within a day.
+MAJORS = frozenset({"BTC", "ETH", *_UNDERLYING})
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
 
 
 def underlying(asset: str) -> str:
     """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""
     return _UNDERLYING.get(asset.upper(), asset)
+
+
+def tokens_called(asset: str, chain: str, listed: Sequence[tuple[str, str]], named: Mapping[str, str]) -> list[str]:
+    """The tokens, of those that a market lists as (its symbol for it, address in lower case), that an asset can mean.
+
+    As `named` says for `chain/ASSET`, else the well-known one, else all of that symbol: more than one is for the user to tell apart.
+    """
+    if (token := named.get(f"{chain}/{asset}")) is not None:
+        return [address for _, address in listed if address == token.lower()]
+    known = [address for _, address in listed if ASSET_OF.get((chain, int(address, 16))) == asset]
+    return known or [address for symbol, address in listed if symbol.upper() == asset]

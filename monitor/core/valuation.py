@@ -48,7 +48,7 @@ def value_position(view: View, position: Position) -> Valuation:
     if position.kind == "uniswap-v3":
         return _uniswap_v3(view, position)
     if position.kind in LENDERS:
-        raise Unknown("unread", f"what {position.id} supplies and owes is not read yet")
+        return _lending(view, position)
     declared = {position.asset: position.size} if position.kind == "perp" else position.amounts
     amounts: dict[str, float] = {}
     for name, amount in declared.items():
@@ -83,6 +83,23 @@ def _uniswap_v3(view: View, position: Position) -> Valuation:
     return Valuation(sum(delta.values()), held, delta, exact, state.block_hash)
 
 
+def _lending(view: View, position: Position) -> Valuation:
+    """What is supplied less what is owed, by asset, all of one instant; the value is the sum."""
+    held: dict[str, float] = {}
+    read: set[tuple[str, int]] = set()
+    block_hash = ""
+    for asset in position.assets:
+        for side, sign in (("supplied", 1), ("borrowed", -1)):
+            point = _newest(view, f"account.{side}.{asset}", position)
+            held[underlying(asset)] = held.get(underlying(asset), 0.0) + sign * float(point.value)
+            read.add((point.source, point.at))
+            block_hash = point.block_hash
+    if len(read) != 1:
+        raise Unknown("mixed", "what the account supplies and owes comes from more than one instant or source")
+    delta = {asset: amount * view.price_usd(asset) for asset, amount in held.items()}
+    return Valuation(sum(delta.values()), held, delta, {}, block_hash)
+
+
 def _asset(view: View, position: Position, side: int) -> str:
     if position.assets:
         return underlying(position.assets[side])
@@ -94,7 +111,10 @@ def _asset(view: View, position: Position, side: int) -> str:
 
 
 def _state(view: View, position: Position, name: str, *, fresh: bool = True) -> Evidence:
-    metric = f"position.{name}"
+    return _newest(view, f"position.{name}", position, fresh=fresh)
+
+
+def _newest(view: View, metric: str, position: Position, *, fresh: bool = True) -> Evidence:
     sources = view.sources(metric, position.id)
     if not sources:
         raise Unknown("missing", f"the state of position {position.id} was not read yet")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from monitor.core.ledger import Ledger
 from monitor.core.market import Market, Series
-from monitor.core.sessions import ordinals, session_after
+from monitor.core.sessions import are_sessions, ordinals, session_after
 from monitor.core.settings import Settings
 from monitor.core.state import Episode, Instance, State
 from monitor.core.units import DAY, HOUR, MINUTE, iso
@@ -182,15 +182,19 @@ class View:
         point = self._point(series, metric, subject, source, end - 1)
         self._must_be_fresh(point, DAY if in_sessions else bar_ms)
         self._keep(point)
-        at = np.array(series.at[max(0, end - count) : end], dtype=np.int64)
+        run = slice(max(0, end - count), end)
+        at, known_at = np.array(series.at[run], dtype=np.int64), np.array(series.known_at[run], dtype=np.int64)
+        values = np.array(series.value[run], dtype=np.float64)
+        if in_sessions:
+            # What is quoted on a day of rest, in the hours of other continents, is no bar.
+            kept = are_sessions(calendar_of(row, subject), at)
+            at, known_at, values = at[kept], known_at[kept], values[kept]
         holes = np.flatnonzero(np.diff(ordinals(calendar_of(row, subject), at)) > 1 if in_sessions else np.diff(at) != bar_ms)
         start = int(holes[-1]) + 1 if len(holes) else 0
         if len(at) - start < minimum:
             gap = f", the last gap ends {iso(int(at[start]))}" if len(holes) else ""
             raise Unknown("gap" if len(holes) else "short", f"{len(at) - start} bars in a row of {metric} {subject}, {minimum} are needed{gap}")
-        first = end - len(at) + start
-        values = np.array(series.value[first:end], dtype=np.float64)
-        return Window(at[start:], np.array(series.known_at[first:end], dtype=np.int64), values, DAY if in_sessions else bar_ms, source)
+        return Window(at[start:], known_at[start:], values[start:], DAY if in_sessions else bar_ms, source)
 
     def revisions(self, metric: str, subject: str, source: str) -> Mapping[int, tuple[float, int]]:
         """Every instant's newest known value and when it was known, oldest first: what a vintage looks like as of now. Never empty."""

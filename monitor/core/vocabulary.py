@@ -271,6 +271,7 @@ def _macro() -> list[Metric]:
 
 TABLE = [_candles, _funding, _markets, _chain, _lending, _treasuries, _flow, _safes, _sessions, _macro]
 METRICS: dict[str, Metric] = {metric.name: metric for part in TABLE for metric in part()}
+_AT, _CLOSE, _SESSION, _ANNOUNCED = Publication.AT, Publication.CLOSE, Publication.SESSION, Publication.ANNOUNCED
 # `tvl.tokens.<asset>` stands for one metric each token: the prefix, and the row that they share.
 _FAMILIES = {name.partition("<")[0]: row for name, row in METRICS.items() if "<" in name}
 
@@ -294,14 +295,12 @@ def subject_fits(metric: Metric, subject: str) -> bool:
 
 def default_known_at(metric: Metric, at: int) -> int | None:
     """When a value of this metric with this `at` is known, by the metric's publication rule; None where it must be stated."""
-    match metric.publication:
-        case Publication.AT:
-            return at
-        case Publication.CLOSE:
-            return at + metric.bar_ms
-        case Publication.SESSION:
-            return at - at % DAY + SESSION_CLOSE_MS
-        case Publication.ANNOUNCED:
-            return at - ANNOUNCED_AHEAD_MS
-        case _:
-            return None
+    # Asked for every row of an import: comparisons by identity cost a tenth of matching by value.
+    publication = metric.publication
+    if publication is _AT:
+        return at
+    if publication is _CLOSE:
+        return at + metric.bar_ms
+    if publication is _SESSION:
+        return at - at % DAY + SESSION_CLOSE_MS
+    return at - ANNOUNCED_AHEAD_MS if publication is _ANNOUNCED else None

@@ -16,6 +16,7 @@ from monitor.core.engine import Engine
 from monitor.core.observation import Observation, Reading
 from monitor.core.rule import Scope
 from monitor.core.scope import EQUITY
+from monitor.core.sessions import session_after
 from monitor.core.settings import PlugIn, Settings
 from monitor.core.state import Instance
 from monitor.core.units import Duration, Number, iso, month_before, parse_duration, parse_time
@@ -23,7 +24,7 @@ from monitor.core.verdict import State, Verdict
 from monitor.registry import Catalogue
 from monitor.replay.runner import by_knowledge
 
-MONTHLY = "month"
+MONTHLY, SESSION = "month", "session"
 MOST_SAMPLES = 20_000
 TOLERANCE = 1e-6
 # The door refuses what lies in the future, and a test may play in any year.
@@ -50,8 +51,8 @@ class Line:
 
     def __post_init__(self) -> None:
         parse_time(self.start)
-        if self.every != MONTHLY and _step_ms(self.every) <= 0:
-            raise ValueError(f"every: {self.every!r} is not a spacing: write 1h, 1d or {MONTHLY}")
+        if self.every not in (MONTHLY, SESSION) and _step_ms(self.every) <= 0:
+            raise ValueError(f"every: {self.every!r} is not a spacing: write 1h, 1d, {MONTHLY} or {SESSION} (of the NYSE)")
         if len(expand(self.values)) > MOST_SAMPLES:
             raise ValueError(f"values: more than {MOST_SAMPLES} samples")
 
@@ -127,9 +128,16 @@ def readings(line: Line) -> Iterator[Reading]:
     """The samples of one line with their times."""
     start = parse_time(line.start)
     for n, value in enumerate(expand(line.values)):
-        at = month_before(start, -n) if line.every == MONTHLY else start + n * _step_ms(line.every)
+        at = _instant(start, n, line.every)
         if value is not None:
             yield Reading(line.metric, line.subject, value, at, None if line.known_after is None else at + line.known_after, line.source)
+
+
+def _instant(start: int, n: int, every: str) -> int:
+    """The time of the n-th sample after the first."""
+    if every == MONTHLY:
+        return month_before(start, -n)
+    return session_after("nyse", start, n) if every == SESSION else start + n * _step_ms(every)
 
 
 def admitted(line: Line) -> tuple[tuple[Observation, ...], str]:
@@ -143,12 +151,12 @@ def failures(test: RuleTest) -> Iterator[str]:
     history = sorted((o for line in test.series for o in admitted(line)[0]), key=lambda o: o.known_at)
     for place, expected in test.expect:
         engine = Engine(Catalogue())
-        for _ in by_knowledge(engine, _settings(test), history, parse_time(expected.at)):
+        for _ in by_knowledge(engine, settings_of_test(test), history, parse_time(expected.at)):
             pass
         yield from _differences(f"{place}: {test.name}", engine, Instance(test.rule, expected.subject), expected)
 
 
-def _settings(test: RuleTest) -> Settings:
+def settings_of_test(test: RuleTest) -> Settings:
     """Exactly the subjects that something is expected of are watched."""
     subjects = tuple(dict.fromkeys(expected.subject for _, expected in test.expect))
     scope = Catalogue().rules[test.rule].scope

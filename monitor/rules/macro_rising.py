@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from monitor.core.prints import finest, places
 from monitor.core.rule import Class, Configured, Group, Input, Rule, Scope
 from monitor.core.units import DAY, Duration, iso, month_before
 from monitor.core.verdict import Condition, State, Unknown, Verdict, any_of, attempt, more_than
@@ -19,7 +20,8 @@ class MacroRising(Rule):
     """ALVH. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month; both rounded half-up to 0.1 points.
 
     A print counts for `valid_for` after its release. The previous print is the previous *published* month of the same vintage: a month that was never
-    published is passed over, and never interpolated.
+    published is passed over, and never interpolated. Of several sources the most precise is read; they are contested where they differ by more
+    than the rounding of the coarser, no majority agrees and none was known later (ours).
     """
 
     title: ClassVar[str] = "The newest CPI or PPI print is above the one before"
@@ -49,7 +51,7 @@ class MacroRising(Rule):
         return True
 
     def _leg(self, view: View, metric: str, subject: str) -> Condition:
-        source, levels = max(((s, view.revisions(metric, subject, s)) for s in view.sources(metric, subject)), key=lambda one: max(one[1]))
+        source, levels = self._chosen(view, metric, subject)
         changes = self._changes(levels)
         if len(changes) < 2:
             raise Unknown("short", f"the levels known give {len(changes)} changes of the {PRINTS[metric]}, 2 are needed to compare")
@@ -64,6 +66,20 @@ class MacroRising(Rule):
         word = "above" if change > before else ("equal to" if change == before else "below")
         reason = f"{PRINTS[metric]} of {iso(newest)[:7]} at {change:.1f}% is {word} the {before:.1f}% of {iso(month)[:7]}"
         return more_than(PRINTS[metric], change, before, scale=SCALE_POINTS, unit="percent", reason=reason)
+
+    def _chosen(self, view: View, metric: str, subject: str) -> tuple[str, Mapping[int, tuple[float, int]]]:
+        """The source to read, with its levels: of those that have the newest month, the most precise one that is not outvoted.
+
+        Levels are never taken from two sources: the vintage of one is not that of the other.
+        """
+        vintages = {source: view.revisions(metric, subject, source) for source in view.sources(metric, subject)}
+        newest = max(max(levels) for levels in vintages.values())
+        having = {source: levels for source, levels in vintages.items() if newest in levels}
+        precise = {source: (levels[newest][0], places(level for level, _ in levels.values()), levels[newest][1]) for source, levels in having.items()}
+        for source in finest(precise):
+            return source, having[source]
+        said = ", ".join(f"{source} {level:.10g}" for source, (level, _, _) in sorted(precise.items()))
+        raise Unknown("contested", f"the sources of the {PRINTS[metric]} of {iso(newest)[:7]} differ by more than their rounding ({said})")
 
     def _changes(self, levels: Mapping[int, tuple[float, int]]) -> dict[int, float]:
         """Change in percent by month, oldest first. A month without a change, since it or its base was never published, is passed over."""

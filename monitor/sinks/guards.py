@@ -41,20 +41,29 @@ def is_loopback(host: str) -> bool:
 
 def must_be_safe(host: str, token: str | None) -> None:
     """Raise ConfigError for a listening address that others can reach without a token, and for a token that can be guessed."""
-    if token is not None and len(token) < MIN_TOKEN_CHARACTERS:
-        raise ConfigError(f"server.token is too short: {MIN_TOKEN_CHARACTERS} characters at least, such as those of `openssl rand -hex 32`")
+    if token is not None:
+        must_be_long("server.token", token)
     if token is None and not is_loopback(host):
         raise ConfigError(f"server.host {host} can be reached from other machines: set server.token, or listen on 127.0.0.1")
 
 
-def guards(host: str, token: str | None, hosts: Collection[str]) -> list[Middleware]:
-    """The middleware, outermost first. `hosts` are further names under which a proxy on this machine may ask."""
+def must_be_long(setting: str, token: str) -> None:
+    """Raise ConfigError for a token that can be guessed."""
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        raise ConfigError(f"{setting} is too short: {MIN_TOKEN_CHARACTERS} characters at least, such as those of `openssl rand -hex 32`")
+
+
+def guards(host: str, token: str | None, hosts: Collection[str], taking: str = "") -> list[Middleware]:
+    """The middleware, outermost first. `hosts` are further names under which a proxy on this machine may ask.
+
+    `taking` is the one path that takes a POST and asks for a token of its own; empty where none does.
+    """
     allowed = own_names(host, hosts)
-    inner = [_methods()]
+    inner = [_methods(taking)]
     if is_loopback(host):
         inner.append(_known_host(allowed))
     if token is not None:
-        inner.append(_bearer(token))
+        inner.append(_bearer(token, taking))
     return [_json_errors(), *inner]
 
 
@@ -82,9 +91,11 @@ def _json_errors() -> Middleware:
     return errors
 
 
-def _methods() -> Middleware:
+def _methods(taking: str) -> Middleware:
     @web.middleware
     async def methods(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if taking and request.path == taking:
+            return await handler(request) if request.method == "POST" else refusal(405, "this path only takes POST", Allow="POST", Connection="close")
         if request.method not in METHODS:
             return refusal(405, "this port only answers GET and HEAD", Allow=", ".join(METHODS))
         if request.can_read_body:
@@ -106,13 +117,18 @@ def _known_host(allowed: frozenset[str]) -> Middleware:
     return known_host
 
 
-def _bearer(token: str) -> Middleware:
-    """`Authorization: Bearer <token>`; or Basic with the token as the password, which is what a browser can ask its user for."""
+def _bearer(token: str, taking: str) -> Middleware:
+    """`Authorization: Bearer <token>`; or Basic with the token as the password, which is what a browser can ask its user for.
+
+    The path that is `taking` is left to its own handler, which asks for another token.
+    """
     expected = token.encode()
 
     @web.middleware
     async def bearer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = _given_token(request.headers.get("Authorization", ""))
+        if taking and request.path == taking:
+            return await handler(request)
+        given = given_token(request.headers.get("Authorization", ""))
         # Compared as bytes in constant time: the answer's delay tells nothing of the token.
         if not hmac.compare_digest(given, expected):
             return refusal(401, "a bearer token is needed", **{"WWW-Authenticate": 'Basic realm="hedge-monitor", charset="UTF-8"'})
@@ -121,7 +137,8 @@ def _bearer(token: str) -> Middleware:
     return bearer
 
 
-def _given_token(header: str) -> bytes:
+def given_token(header: str) -> bytes:
+    """The token of an `Authorization` header, empty where it holds none."""
     scheme, _, value = header.partition(" ")
     raw = value.strip().encode("utf-8", "surrogateescape")
     if scheme.lower() == "bearer":

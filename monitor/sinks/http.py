@@ -1,4 +1,4 @@
-"""The one port: page, API, metrics, health. It only answers GET and HEAD, and it computes nothing that nobody asks for."""
+"""The one port: page, API, metrics, health. It only answers GET and HEAD, but for a push, and computes nothing that nobody asks for."""
 
 import errno
 import json
@@ -15,6 +15,7 @@ from monitor.core.codec import presented
 from monitor.errors import ConfigError
 from monitor.sinks.guards import add_headers, guards, must_be_safe, refusal
 from monitor.sinks.openapi import SECTIONS, document
+from monitor.sinks.push import PATH, Push
 from monitor.sinks.stream import Broadcast
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +41,8 @@ class Face:
     """Serves a snapshot of the view model and the metrics.
 
     `snapshot` gives the view model, `metrics` the Prometheus text. `alive` gives "" while the daemon is deciding, else what is wrong.
-    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy may ask.
+    `token` is asked of everybody when it is set; off loopback it must be. `hosts` are further names by which a proxy may ask. `push`, set before the
+    start, takes rows.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Face:
     ) -> None:
         self._compute, self._metrics, self._alive = snapshot, metrics, alive
         self._token, self._hosts = token, hosts
+        self.push: Push | None = None
         self._kept: tuple[float, dict[str, Any]] | None = None
         self._streams = Broadcast(self._snapshot, interval_seconds, most_streams)
         self._runner: web.AppRunner | None = None
@@ -105,7 +108,7 @@ class Face:
 
     def app(self, host: str = "127.0.0.1") -> web.Application:
         """The application, for a listening address."""
-        app = web.Application(middlewares=guards(host, self._token, self._hosts), client_max_size=1024)
+        app = web.Application(middlewares=guards(host, self._token, self._hosts, PATH if self.push else ""), client_max_size=1024)
         app.on_response_prepare.append(add_headers)
         app.router.add_get("/", _static("index.html", "text/html"))
         for name, kind in STATIC.items():
@@ -115,6 +118,8 @@ class Face:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/api/v1/events", self._events)
         app.router.add_get("/api/v1/openapi.json", self._openapi)
+        if self.push is not None:
+            app.router.add_post(PATH, self.push.serve)
         for name in SECTIONS:
             app.router.add_get(f"/api/v1/{name}", self._section(name))
         return app

@@ -255,6 +255,21 @@ Problem
   message: text
 Error
   error: Problem
+Row
+  metric: text
+  subject: text
+  source: text
+  at: text|integer -- ISO-8601 or epoch milliseconds
+  known_at?: text|integer -- when it was known; by the metric's own rule where it is left out
+  value: number|text
+Taken
+  accepted: integer
+BadRow
+  row: integer -- its place in the list, or its line in the CSV; 0 is the whole body
+  reason: text
+Refused
+  error: Problem
+  rows: [BadRow] -- the first of the bad ones; nothing was taken
 """
 SECTION_TYPES = {
     "headline": "text", "now": "Now", "sight": "Sight", "book": "Book", "markets": "Markets", "health": "Health", "positions": "[Position]",
@@ -324,6 +339,21 @@ def _get(summary: str, schema: Schema, kind: str = "application/json", unavailab
     return {"get": {"summary": summary, "responses": answers}}
 
 
+def _push() -> Schema:
+    """The one path that takes something, where a push token is set; without one it is answered as any other POST is."""
+    refused = {"401": "the push token is needed", "405": "no push token is set", "408": "the body did not come", "413": "too large",
+               "415": "neither JSON nor CSV, or compressed", "503": "the store cannot take it now"}  # fmt: skip
+    answers = {
+        "202": _answer("Left for the daemon, which takes it within a second", _type("Taken")),
+        "422": _answer("Some rows are bad, nothing was taken", _type("Refused")),
+        **{status: _answer(why, _type("Error")) for status, why in refused.items()},
+    }
+    header = "The header is metric,subject,source,at,known_at,value"
+    content = {"application/json": {"schema": _type("[Row]")}, "text/csv": {"schema": {"type": "string", "description": header}}}
+    body = {"required": True, "content": content}
+    return {"post": {"summary": "Observations of your own", "security": [{"push": []}], "requestBody": body, "responses": answers}}
+
+
 def _section(keys: tuple[str, ...]) -> Schema:
     properties = {"at": _type("time"), **{key: _type(SECTION_TYPES[key]) for key in keys}}
     return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
@@ -333,6 +363,7 @@ def _paths() -> dict[str, Schema]:
     stream = "Server-sent events `update`: an object with the sections of the view model that changed; the first one has them all"
     return {
         **{f"/api/v1/{name}": _get(SUMMARIES[name], _section(keys)) for name, keys in SECTIONS.items()},
+        "/api/v1/observations": _push(),
         "/api/v1/events": _get(stream, _type("text"), "text/event-stream", _type("Error")),
         "/api/v1/openapi.json": _get("This document", {"type": "object"}),
         "/healthz": _get("Alive and deciding", _type("Alive"), unavailable=_type("Alive")),
@@ -345,7 +376,10 @@ def _paths() -> dict[str, Schema]:
 def document(version: str) -> Schema:
     """The OpenAPI document of this program's version."""
     security: Schema = {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
-    description = "Reads only. Times are epoch milliseconds, ages seconds, shares fractions. What was not computed is absent, never 0."
+    security["push"] = {"type": "http", "scheme": "bearer", "description": "server.push_token"}
+    description = (
+        "Reads, and one way in for rows. Times are epoch milliseconds, ages seconds, shares fractions. What was not computed is absent, never 0."
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "hedge-monitor", "version": version, "description": description, "license": {"name": "MIT", "identifier": "MIT"}},

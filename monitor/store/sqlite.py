@@ -23,6 +23,7 @@ from monitor.store.schema import MIGRATIONS, migrate
 
 MEMORY = ":memory:"
 RESERVE_BYTES = 4 * 1024 * 1024
+CACHE_KIB = 16 * 1024
 _NOT_WRITABLE = "{} cannot be written: check the permissions of the file and of its folder"
 DECISIONS = ("verdicts", "ledger", "alerts")
 _OBSERVATION = "SELECT s.metric, s.subject, s.source, o.at, o.known_at, o.value, o.block_hash"
@@ -212,6 +213,19 @@ class SqliteStore:
                 pending = next(observations, None)
             yield seq, read_event(kind, now, body, mine)
 
+    def events(self) -> Iterator[tuple[int, Event]]:
+        """The journal without its observations: `points` has these."""
+        for seq, now, kind, body in self.connection.execute("SELECT seq, now, kind, body FROM log ORDER BY seq"):
+            yield seq, read_event(kind, now, body, ())
+
+    def points(self) -> Iterator[tuple[SeriesKey, int, int, float | int, str]]:
+        """Series, `at`, `known_at`, value and block hash of every observation in the order of receipt: the cheapest way to all of them."""
+        keys = {number: SeriesKey(*key) for number, *key in self.connection.execute("SELECT id, metric, subject, source FROM series")}
+        for number, at, known_at, value, block_hash in self.connection.execute(
+            "SELECT series, at, known_at, value, block_hash FROM observations ORDER BY id"
+        ):
+            yield keys[number], at, known_at, read_value(value), block_hash
+
     def _rows_by_seq(self) -> Iterator[tuple[int, ...]]:
         select = "SELECT o.seq, " + _OBSERVATION.removeprefix("SELECT ")
         yield from self.connection.execute(f"{select} FROM observations o JOIN series s ON s.id = o.series ORDER BY o.seq, o.id")
@@ -241,11 +255,31 @@ class SqliteStore:
         rows = self.connection.execute(f"{_OBSERVATION} FROM observations o JOIN series s ON s.id = o.series {where}", (pattern, start, end))
         return map(_observation, rows)
 
-    def holds(self, observation: Observation) -> bool:
-        """Whether exactly this is stored: the same value of the same instant, known at the same time."""
-        where = "(s.metric, s.subject, s.source) = (?, ?, ?) AND (o.at, o.known_at, o.value) = (?, ?, ?)"
-        row = (*observation.key, observation.at, observation.known_at, write_value(observation.value))
-        return self.connection.execute(f"SELECT 1 FROM observations o JOIN series s ON s.id = o.series WHERE {where}", row).fetchone() is not None
+    def unheld(self, observations: Iterable[Observation]) -> list[Observation]:
+        """Those that are not stored yet: the same value of the same instant, known at the same time."""
+        spans: dict[SeriesKey, tuple[int, int, int] | None] = {}
+        found = []
+        for o in observations:
+            if (key := o.key) not in spans:
+                spans[key] = self._span(key)
+            span = spans[key]
+            # History mostly comes in order, beyond what is there: then no row need be looked for.
+            if span is None or not span[1] <= o.at <= span[2] or not self._holds(span[0], o):
+                found.append(o)
+        return found
+
+    def _span(self, key: SeriesKey) -> tuple[int, int, int] | None:
+        """A series' id, and the first and last instant that are stored of it; None when none is."""
+        ends = (
+            "SELECT id, (SELECT min(at) FROM observations WHERE series = s.id), (SELECT max(at) FROM observations WHERE series = s.id) FROM series s"
+        )
+        row: tuple[int, int | None, int] | None = self.connection.execute(f"{ends} WHERE (metric, subject, source) = (?, ?, ?)", key).fetchone()
+        return None if row is None or row[1] is None else (row[0], row[1], row[2])
+
+    def _holds(self, series: int, o: Observation) -> bool:
+        where = "series = ? AND at = ? AND (known_at, value) = (?, ?)"
+        row = (series, o.at, o.known_at, write_value(o.value))
+        return self.connection.execute(f"SELECT 1 FROM observations WHERE {where}", row).fetchone() is not None
 
     def last_settings(self) -> Event | None:
         """The newest `Configured` event."""
@@ -324,6 +358,8 @@ def _connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # History comes series by series, and an index by time is then written all over.
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except sqlite3.DatabaseError as error:

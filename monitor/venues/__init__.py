@@ -176,7 +176,10 @@ class CcxtVenue(Collector):
         if state is None:
             return Harvest(rejected=[f"{asset}: its row is missing from the quotes"])
         at = state.get("timestamp") if self.dated_quotes else None
-        return quote(state.get("info") or {}, at, asset, self.quote_fields)
+        if self.dated_quotes and not isinstance(at, int):
+            return Harvest(rejected=[f"{asset}: its quotes have no time that can be read"])
+        info = state.get("info")
+        return quote(info if isinstance(info, Mapping) else {}, at, asset, self.quote_fields)
 
     def read_settled(self, rows: Sequence[Mapping[str, Any]], asset: str, info: Mapping[str, Any]) -> Harvest:
         """Settled rates with their intervals. `info` is the market's own row, for the interval in force now.
@@ -199,9 +202,11 @@ class CcxtVenue(Collector):
         now_ms = ports.clock.now_ms()
         from_ms = now_ms - (RECENT_MS if self.table_hours is None else DAY)
         rows = await self._funding_rows(desk, asset, symbol, from_ms, now_ms + 1)
+        foreign = [f"{asset}: funding: {desk.foreign_rows} rows name no market, or another one"] if desk.foreign_rows else []
         if not rows:
             raise BadPayload(f"{asset}: funding: no rows where there must be some")
-        return self.read_settled(rows, asset, state.get("info") or {})
+        harvest = self.read_settled(rows, asset, state.get("info") or {})
+        return Harvest(harvest.readings, [*foreign, *harvest.rejected])
 
     async def _recent_bars(self, ports: Ports, desk: Desk, subject: str, symbol: str) -> Harvest:
         now_ms = ports.clock.now_ms()
@@ -229,6 +234,8 @@ class CcxtVenue(Collector):
         rows = await self._funding_rows(desk, asset, symbol, from_ms - DAY, until_ms)
         harvest = self.read_settled(rows, asset, {})
         gaps = [f"{asset}: {hole}" for hole in holes(settlement_times(rows))]
+        if desk.foreign_rows:
+            gaps.append(f"{asset}: funding: {desk.foreign_rows} rows name no market, or another one")
         return self._within(harvest, gaps, from_ms, until_ms), until_ms
 
     async def _candle_page(self, ports: Ports, desk: Desk, subject: str, symbol: str, from_ms: int, to_ms: int) -> tuple[Harvest, int]:

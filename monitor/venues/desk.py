@@ -41,22 +41,31 @@ class Answer:
     status: int | None = None
     retry_after_seconds: float | None = None
     server_ms: int | None = None
+    foreign_rows: int = 0
 
 
 _ANSWER: ContextVar[Answer | None] = ContextVar("answer", default=None)
 
 
 class Desk:
-    """A venue's ccxt exchange and the few markets kept of it. Belongs to the event loop it was opened in."""
+    """A venue's ccxt exchange and the few markets kept of it. Belongs to the event loop it was opened in.
+
+    `foreign_rows` counts the rows that ccxt left out of the newest answer, since they named no market or another one.
+    """
 
     def __init__(self, exchange: Any, errors: Any) -> None:
         self.exchange = exchange
         self.server_ms: int | None = None
+        self.foreign_rows = 0
         self.refused: dict[str, str] = {}
         self._errors = errors
         self._loaded: tuple[float, frozenset[str]] | None = None
         self._parse_market = exchange.parse_market
         exchange.parse_market = self._market_or_nothing
+        self._parse_json = exchange.parse_json
+        exchange.parse_json = self._document
+        self._filter_rows = exchange.filter_by_symbol_since_limit
+        exchange.filter_by_symbol_since_limit = self._rows_of_symbol
         self._lock = asyncio.Lock()
 
     @staticmethod
@@ -89,6 +98,7 @@ class Desk:
             failure = self._failure(what, error, answer)
         else:
             self.server_ms = answer.server_ms or self.server_ms
+            self.foreign_rows = answer.foreign_rows
             return result
         finally:
             _ANSWER.reset(token)
@@ -106,7 +116,10 @@ class Desk:
                 kept += await self._pick(what, question, wanted, refused)
             if not kept:
                 raise BadPayload(f"none of the watched markets is listed: {'; '.join(sorted(set(refused.values())))}"[:300])
-            self.exchange.set_markets(kept)
+            try:
+                self.exchange.set_markets(kept)
+            except UNREADABLE as error:
+                raise BadPayload(f"the rows of the watched markets cannot be read ({type(error).__name__})") from None
             self.refused = refused
             self._loaded = (clock.monotonic(), wanted)
 
@@ -118,6 +131,19 @@ class Desk:
             return None
         return market
 
+    def _document(self, text: str) -> Any:
+        """ccxt hands on as plain text what is no JSON after all, and its parsers then find nothing in it."""
+        document = self._parse_json(text)
+        if document is None and (answer := _ANSWER.get()) is not None and answer.status == 200:
+            raise BadPayload("the answer is not a JSON document")
+        return document
+
+    def _rows_of_symbol(self, rows: Sequence[Mapping[str, Any]], symbol: str | None = None, *more: Any, **named: Any) -> Any:
+        """ccxt leaves out the rows of other markets, and those that it could not read, without a word: they are counted."""
+        if symbol is not None and (answer := _ANSWER.get()) is not None:
+            answer.foreign_rows += sum(row.get("symbol") != symbol for row in rows)
+        return self._filter_rows(rows, symbol, *more, **named)
+
     async def _pick(
         self, what: str, question: Callable[[], Awaitable[Sequence[Market]]], wanted: frozenset[str], refused: dict[str, str]
     ) -> list[Market]:
@@ -128,7 +154,8 @@ class Desk:
             return []
         kept = []
         for market in markets:
-            if (symbol := market.get("symbol")) in wanted:
+            symbol = market.get("symbol")
+            if isinstance(symbol, str) and symbol in wanted:
                 if (reason := _unusable(market)) is None:
                     kept.append(market)
                     refused.pop(symbol, None)
@@ -164,6 +191,8 @@ def redirected(urls: Any, endpoint: str) -> Any:
 
 
 def _unusable(market: Market) -> str | None:
+    if not all(isinstance(market.get(name), str) for name in ("id", "type")):
+        return "has a row that cannot be read"
     if market.get("active") is False:
         return "is not trading"
     if (size := market.get("contractSize")) not in (None, 1, 1.0):

@@ -27,6 +27,8 @@ _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 def number(info: Mapping[str, Any], field: str) -> float:
     """The finite number in one field of a venue's row, whether JSON number or decimal text. Raises BadPayload that names the field."""
+    if not isinstance(info, Mapping):
+        raise BadPayload("the row is not an object")
     value = info.get(field)
     if value is None or value == "":
         raise BadPayload(f"field {field} is missing")
@@ -121,7 +123,9 @@ def candles(rows: Sequence[Sequence[Any]], subject: str, closed_by_ms: int) -> H
         except BadPayload as problem:
             rejected.append(f"{subject}: candle at {_when(row[0] if row else None)}: {problem}")
             continue
-        if at + BAR_MS <= closed_by_ms:
+        if at > closed_by_ms + BAR_MS:
+            rejected.append(f"{subject}: candle at {_when(at)}: it opens in the future")
+        elif at + BAR_MS <= closed_by_ms:
             readings += [Reading(f"candle.4h.{part}", subject, value, at) for part, value in zip(PARTS, values, strict=True)]
     return Harvest(readings, rejected)
 
@@ -152,7 +156,7 @@ def quote(info: Mapping[str, Any], at: int | None, subject: str, fields: Mapping
             values[metric] = number(info, field)
         except BadPayload as problem:
             rejected.append(f"{subject}: {metric}: {problem}")
-    price = values.get("perp.mark", values.get("perp.index"))
+    price = values.get("perp.mark" if "perp.mark" in fields else "perp.index")
     if "open_interest.usd" not in fields and "open_interest.coins" in values and price is not None:
         values["open_interest.usd"] = values["open_interest.coins"] * price
     readings = [Reading(metric, subject, value, at) for metric, value in values.items() if at is not None or METRICS[metric].undated]

@@ -1,26 +1,28 @@
 """Samples: what a source answers, written down from its documentation, and a collector set before it.
 
-`samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector, `answers` (method, URL prefix, and `json` or a
-`file` beside it) and `removable`: keys whose absence is no fault, such as one token of a list of tokens.
+`samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector and `removable`: keys whose absence is no fault, such as
+one token of a list of tokens. How a source answers decides its kind: over HTTP (`answers`: method, URL prefix, and `json` or a `file` beside
+it), by a chain's node (`chain`, see sample_chain.py), or through ccxt (`samples/<collector module>.json`, see sample_venue.py).
 """
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from monitor.collectors import __name__ as COLLECTORS
-from monitor.core.book import Watch
+from monitor.core.book import Chain, Position, Watch
 from monitor.core.units import parse_time
 from monitor.registry import build, plugins
 from monitor.source import Collector, Harvest, Ports
 from tests.fakes import FakeNet
 
 SAMPLES = Path(__file__).parent / "samples"
-SAMPLE_FILES = sorted(SAMPLES.glob("*.*.json"))
+SAMPLE_FILES = sorted(SAMPLES.glob("*.json"))
 
 
 class StillClock:
@@ -39,34 +41,91 @@ class StillClock:
         raise AssertionError("a poll does not sleep")
 
 
+Answers = tuple[dict[str, Any], ...]
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One sample file, read."""
+    """One sample, read. `answers` is what its source says; `poll` asks the collector to read them, or damaged ones in their place."""
 
-    collector: Collector
+    path: Path
+    collector_class: type[Collector]
+    settings: Mapping[str, Any]
     watch: Watch
     now_ms: int
-    answers: tuple[dict[str, Any], ...]
+    answers: Answers
     removable: frozenset[str]
 
-    def ports(self, answers: tuple[dict[str, Any], ...] | None = None) -> Ports:
+    @cached_property
+    def collector(self) -> Collector:
+        return build(self.collector_class, self.settings)
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether the source says other true things where an answer is lost: a page that cannot be read falls back to what is known without it."""
+        return False
+
+    def ports(self, answers: Answers | None = None) -> Ports:
+        """The outside world, which gives these answers, or the sample's own."""
+        raise NotImplementedError
+
+    async def poll(self, answers: Answers | None = None) -> Harvest:
+        return await self.collector.poll(self.ports(answers), self.watch)
+
+    def damaged(self) -> Iterator[tuple[str, Answers]]:
+        """Every answer with one value damaged, under a name that says which and how."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class HttpSample(Sample):
+    """A source that is asked over HTTP."""
+
+    @property
+    def has_fallback(self) -> bool:
+        return "bytes" in self.answers[0] and self.collector.id == "us-calendar"
+
+    def ports(self, answers: Answers | None = None) -> Ports:
         net = FakeNet()
         for answer in self.answers if answers is None else answers:
             net.answer(answer["method"], answer["url"], answer["json"] if "json" in answer else answer["bytes"])
         return Ports(net=net, clock=StillClock(self.now_ms), rng=Random(0))
 
-    async def poll(self, answers: tuple[dict[str, Any], ...] | None = None) -> Harvest:
-        return await self.collector.poll(self.ports(answers), self.watch)
+    def damaged(self) -> Iterator[tuple[str, Answers]]:
+        for index, answer in enumerate(self.answers):
+            changes = damaged_json(answer["json"], self.removable) if "json" in answer else _damaged_text(answer["bytes"])
+            for name, body in changes:
+                changed = {**answer, ("json" if "json" in answer else "bytes"): body}
+                yield f"{'json' if 'json' in answer else 'text'} {answer['url']} {name}", (*self.answers[:index], changed, *self.answers[index + 1 :])
 
 
 def read_sample(path: Path) -> Sample:
     """The sample of a file; the collector is the one whose module the file's name begins with."""
+    from tests.collectors.sample_chain import chain_sample
+    from tests.collectors.sample_venue import venue_sample
+
     written = json.loads(path.read_text(encoding="utf-8"))
     collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]
-    answers = [a if "json" in a else a | {"bytes": (SAMPLES / a["file"]).read_bytes()} for a in written["answers"]]
-    watch = Watch(**{key: tuple(value) for key, value in written["watch"].items()})  # type: ignore[arg-type]  # samples watch lists alone
-    collector = build(collector_class, written.get("settings", {}))
-    return Sample(collector, watch, parse_time(written["now"]), tuple(answers), frozenset(written.get("removable", ())))
+    if "now" not in written:
+        return venue_sample(path, collector_class, written)
+    answers = [a | {"bytes": (SAMPLES / a["file"]).read_bytes()} if "file" in a else a for a in written["answers"]]
+    sample = HttpSample(
+        path,
+        collector_class,
+        written.get("settings", {}),
+        watch_of(written["watch"]),
+        parse_time(written["now"]),
+        tuple(answers),
+        frozenset(written.get("removable", ())),
+    )
+    return chain_sample(sample, written) if "chain" in written else sample
+
+
+def watch_of(written: Mapping[str, Any]) -> Watch:
+    lists = {key: tuple(value) for key, value in written.items() if key not in ("positions", "chains")}
+    positions = tuple(Position(**{**one, "assets": tuple(one.get("assets", ()))}) for one in written.get("positions", ()))
+    chains = {name: Chain(**chain) for name, chain in written.get("chains", {}).items()}
+    return Watch(**lists, positions=positions, chains=chains)
 
 
 REMOVED = object()
@@ -79,35 +138,33 @@ DAMAGES: dict[str, object] = {
     "negative": -7,
     "lone surrogate": "\ud800",
 }
+Place = tuple[str | int, ...]
 
 
-def damaged(sample: Sample) -> Iterator[tuple[str, tuple[dict[str, Any], ...]]]:
-    """Every answer of a sample with one value damaged, under a name that says which and how."""
-    for index, answer in enumerate(sample.answers):
-        changes = _damaged_json(answer["json"], sample.removable) if "json" in answer else _damaged_text(answer["bytes"])
-        for name, body in changes:
-            changed = {**answer, ("json" if "json" in answer else "bytes"): body}
-            yield f"{answer['url']} {name}", (*sample.answers[:index], changed, *sample.answers[index + 1 :])
-
-
-def _damaged_json(body: object, removable: frozenset[str]) -> Iterator[tuple[str, object]]:
+def damaged_json(body: object, removable: frozenset[str]) -> Iterator[tuple[str, object]]:
+    """A JSON body with one value damaged at a time."""
     for path in _paths(body):
         for name, damage in DAMAGES.items():
             if damage is REMOVED and (not path or isinstance(path[-1], int) or path[-1] in removable):
                 continue  # a list that is one shorter is a list that is one shorter
-            changed = [copy.deepcopy(body)]
-            holder: Any = changed
-            for step in (0, *path)[:-1]:
-                holder = holder[step]
-            last = (0, *path)[-1]
-            if damage is REMOVED:
-                del holder[last]
-            else:
-                holder[last] = damage
-            yield f"{'.'.join(map(str, path)) or 'the whole body'}: {name}", changed[0]
+            yield f"{'.'.join(map(str, path)) or 'the whole body'}: {name}", with_damage(body, path, damage)
 
 
-def _paths(body: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def with_damage(body: object, path: Place, damage: object) -> object:
+    """A copy of a body with what stands at a place replaced, or taken out."""
+    changed = [copy.deepcopy(body)]
+    holder: Any = changed
+    for step in (0, *path)[:-1]:
+        holder = holder[step]
+    last = (0, *path)[-1]
+    if damage is REMOVED:
+        del holder[last]
+    else:
+        holder[last] = damage
+    return changed[0]
+
+
+def _paths(body: object, path: Place = ()) -> Iterator[Place]:
     yield path
     children = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
     for key, value in children:

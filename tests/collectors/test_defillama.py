@@ -132,6 +132,32 @@ def test_borrowed_and_staked_components_never_stand_in_for_a_deployment() -> Non
     assert [reading.value for reading in harvest.readings if reading.metric == "tvl.usd"] == [7.0]
 
 
+def test_f_037_what_tvl_leaves_out_is_collected_beside_it() -> None:
+    """F-037: of the protocol under the part's name, of one chain under the chain's; what is no part of ours is a chain."""
+
+    def worth(usd: float) -> dict[str, object]:
+        return {"tvl": [{"date": (TODAY - DAY) // 1000, "totalLiquidityUSD": 1.0}, {"date": RECEIVED // 1000, "totalLiquidityUSD": usd}]}
+
+    parts = {"staking": worth(5.0), "Ethereum": worth(9.0), "Ethereum-borrowed": worth(6.0), "Base-borrowed": worth(7.0), "pool2": {"tvl": []}}
+    harvest = poll(net(protocol={**worth(9.0), "chainTvls": parts}), "protocol:x", "protocol:x@ethereum")
+    apart = [(r.metric, r.subject, r.source, r.value) for r in harvest.readings if r.metric.startswith("tvl.apart.")]
+    assert apart == [
+        ("tvl.apart.staking", "protocol:x", "", 1.0),
+        ("tvl.apart.staking", "protocol:x", NOW_SOURCE, 5.0),
+        ("tvl.apart.borrowed", "protocol:x@ethereum", "", 1.0),
+        ("tvl.apart.borrowed", "protocol:x@ethereum", NOW_SOURCE, 6.0),
+    ]
+    assert harvest.rejected == []
+
+
+def test_f_037_a_part_that_is_null_is_refused_and_never_0_and_tvl_stays() -> None:
+    series = [{"date": RECEIVED // 1000, "totalLiquidityUSD": 7.0}]
+    null = {"tvl": [{"date": RECEIVED // 1000, "totalLiquidityUSD": None}]}
+    harvest = poll(net(protocol={"tvl": series, "chainTvls": {"staking": null}}), "protocol:x")
+    assert [reading.metric for reading in harvest.readings if reading.subject == "protocol:x"] == ["tvl.usd"]
+    assert len(harvest.rejected) == 1 and "totalLiquidityUSD" in harvest.rejected[0]
+
+
 @pytest.mark.parametrize(
     ("chain", "listed"),
     [("optimism", "OP Mainnet"), ("optimism", "Optimism"), ("bsc", "Binance"), ("base", "Base"), ("immutable-zkevm", "Mine")],
@@ -189,6 +215,15 @@ def test_history_is_days_alone_from_the_first_instant_to_before_the_last() -> No
     assert page.next_ms is None
 
 
+def test_history_is_days_alone_up_to_an_end_that_is_after_now() -> None:
+    """F-038: the point of now would be a day's for good."""
+    fake = net(chain=points((TODAY - DAY, 8.0), (RECEIVED, 9.0)))
+    page = asyncio.run(
+        DefiLlama().page(ports(fake), Watch(tvl_subjects=("chain:ethereum",)), "tvl.usd/chain:ethereum", TODAY - 4 * DAY, RECEIVED + DAY)
+    )
+    assert placed(page.harvest) == [(TODAY - DAY, "", 8.0)]
+
+
 def test_a_history_of_prices_goes_on_where_its_page_ended() -> None:
     start, end = TODAY - 700 * DAY, TODAY
     prices = [{"timestamp": (start + n * DAY) // 1000, "price": 100.0 + n} for n in range(502)]
@@ -210,3 +245,10 @@ def test_the_probe_says_what_was_seen_or_what_was_refused() -> None:
     broken = net(chain=points((TODAY - DAY, None), (RECEIVED, 69.5e9)))
     with pytest.raises(BadPayload, match="1 of 5 rows refused, first: chain:ethereum 2026-11-19"):
         asyncio.run(DefiLlama().probe(ports(broken), watch))
+
+
+def test_a_coin_that_is_added_is_priced_though_nobody_holds_it() -> None:
+    """What a treasury holds is no asset of the book, and still needs a price."""
+    collector = DefiLlama(coins={"WSTETH": "wrapped-steth"})
+    assert ("price.usd", "WSTETH") in collector.provides(Watch())
+    assert "price.usd/WSTETH" in collector.streams(Watch())

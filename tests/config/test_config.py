@@ -138,12 +138,15 @@ def test_the_starter_loads_as_it_stands(tmp_path: Path) -> None:
 
 def test_every_setting_the_starter_offers_is_valid_once_switched_on(tmp_path: Path) -> None:
     (tmp_path / "webhook.secret").write_text(SECRET)
-    (tmp_path / "server.token").write_text("0123456789abcdef\n")
-    lines = starter().splitlines()
-    config = load_text(tmp_path, "\n".join(line[1:] if re.match("#( {2}|[^ ])", line) else line for line in lines))
+    for name in ("server.token", "push.token"):
+        (tmp_path / name).write_text("0123456789abcdef\n")
+    file = tmp_path / "hedge-monitor.yaml"
+    file.write_text("\n".join(line[1:] if re.match("#( {2}|[^ ])", line) else line for line in starter().splitlines()))
+    config = load(file, {"VAULT_KEY": "0123456789"}, discover())
     assert len(config.positions) == 3
     assert list(config.alerts.channels) == ["phone"]
-    assert config.server.token is not None
+    assert config.server.token is not None and config.server.push_token is not None
+    assert {"http-json", "prometheus", "folder"} <= config.working_sources.keys()
 
 
 def test_the_starter_holds_the_positions_that_were_found(tmp_path: Path) -> None:

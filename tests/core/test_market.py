@@ -89,6 +89,6 @@ def test_what_is_there_can_be_listed_and_what_is_not_is_none():
     assert market.subjects("tvl.usd") == ()
     assert list(market.keys()) == [KEY]
     assert [market.value_at(KEY, at) for at in (1, 2, 3, 4, 5)] == [None, 1.0, None, 2.0, None]
-    assert [market.known_at(KEY, at) for at in (1, 2, 3, 4, 5)] == [None, 2, None, 4, None]
+    assert [market.held(KEY, at) for at in (1, 2, 3, 4, 5)] == [None, (1.0, 2), None, (2.0, 4), None]
     nobody = SeriesKey("price.usd", "BTC", "s1")
-    assert (market.value_at(nobody, 2), market.known_at(nobody, 2)) == (None, None)
+    assert (market.value_at(nobody, 2), market.held(nobody, 2)) == (None, None)

@@ -4,6 +4,7 @@ import json
 import subprocess
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tests.integration.tools import node_package
@@ -22,9 +23,13 @@ def compiled() -> dict[str, Any]:
         "settings": {"evmVersion": "paris", "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}}},
     }
     command = ["node", str(node_package("solc") / "solc.js"), "--standard-json"]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True)
+    with TemporaryFile("w+") as said:
+        # Into a file: solc-js ends without waiting for a pipe, and what is longer than the pipe's buffer is cut off.
+        subprocess.run(command, input=json.dumps(job), stdout=said, text=True, timeout=COMPILE_SECONDS, check=True)
+        said.seek(0)
+        text = said.read()
     # solc-js may print a notice before the document.
-    answer = json.loads(done.stdout[done.stdout.index("{") :])
+    answer = json.loads(text[text.index("{") :])
     broken = [error["formattedMessage"] for error in answer.get("errors", ()) if error["severity"] == "error"]
     if broken:
         raise RuntimeError("\n".join(broken))

@@ -16,6 +16,7 @@ from monitor.errors import ConfigError
 from monitor.sinks.http import STATIC, Face
 from monitor.sinks.metrics import Exposition
 from monitor.sinks.openapi import SECTIONS, document
+from monitor.sinks.push import Push
 from monitor.sinks.view_model import view_model
 from tests.sinks.schema import mistakes
 from tests.sinks.stage import START, Stage, approve_all, play, settings
@@ -80,7 +81,9 @@ async def test_the_description_holds_for_layers_in_force_and_for_a_start():
 
 
 def test_the_description_describes_every_route_and_nothing_else(staged):
-    app = Face(dict, bytes).app()
+    face = Face(dict, bytes)
+    face.push = Push("x" * 16, lambda readings: None, int)
+    app = face.app()
     routes = {resource.canonical for resource in app.router.resources()}
     assert {r for r in routes if not r.startswith("/static/")} - {"/"} == document("0")["paths"].keys()
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;
 
-/// Stands in for Multicall3 on a chain that lacks it: same address, same aggregate3, same order of results.
+/// Stands in for Multicall3 on a chain that lacks it: same address, same aggregate3, same order of results, and its one getter that we ask.
 contract BatchCaller {
     struct Call3 {
         address target;
@@ -20,5 +20,9 @@ contract BatchCaller {
             (results[i].success, results[i].returnData) = calls[i].target.call(calls[i].callData);
             require(results[i].success || calls[i].allowFailure, "call failed");
         }
+    }
+
+    function getEthBalance(address account) external view returns (uint256) {
+        return account.balance;
     }
 }

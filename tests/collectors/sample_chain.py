@@ -1,0 +1,118 @@
+"""Samples of what is read by RPC: a node out of tables, spoiled in every place in which a node or a contract can be.
+
+`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`) and
+`logs`; `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be any number of its type: a node that tells
+another one cannot be caught out by its form, only by a proof or by another node.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from random import Random
+from typing import Any
+
+from monitor.chain import Call
+from monitor.source import Ports
+from tests.collectors.sample import Answers, Sample, StillClock, damaged_json
+from tests.fake_chain import FakeChain, encoded, header
+from tests.fakes import FakeNet
+
+WORD = 32
+METHODS = ("eth_chainId", "eth_getBlockByNumber", "eth_getLogs", "eth_feeHistory")
+
+
+@dataclass(frozen=True)
+class ChainSample(Sample):
+    """A source that is read from contracts. An answer of a method is damaged wherever that method is asked."""
+
+    chain: Mapping[str, Any] = field(default_factory=dict)
+    unbounded: frozenset[str] = frozenset()
+
+    def node(self, answers: Answers) -> FakeChain:
+        head = header(self.chain["number"], self.chain["seconds"])
+        node = FakeChain(self.chain["id"], head, spacing_seconds=self.chain.get("spacing_seconds", 0))
+        if "fees" in self.chain:
+            node.fees = lambda number: (self.chain["fees"][0], self.chain["fees"][1])
+        for answer in answers:
+            if "log" in answer:
+                node.logs.append(answer["log"])
+            elif "method" in answer:
+                node.spoil(answer["method"], partial(_instead, answer["result"]))
+            else:
+                node.say_raw(_call(answer), answer.get("raw", encoded(_call(answer), _outputs(answer))), answer.get("success", True))
+        return node
+
+    def ports(self, answers: Answers | None = None) -> Ports:
+        return self._over(self.node(self.answers if answers is None else answers))
+
+    def _over(self, node: FakeChain) -> Ports:
+        net = FakeNet()
+        for chain in self.watch.chains.values():
+            net.answer("POST", chain.rpc, node.reply)
+        return Ports(net, StillClock(self.now_ms), Random(0))
+
+    def damaged(self) -> Iterator[tuple[str, Answers]]:
+        for index, answer in enumerate(self.answers):
+            if "log" not in answer:
+                for name, change in self._damaged_call(answer):
+                    yield f"{answer['function']} of {answer['to']}: {name}", (*self.answers[:index], answer | change, *self.answers[index + 1 :])
+        for method, result in self._results().items():
+            for name, damage in damaged_json(result, self.removable):
+                yield f"{method} {name}", (*self.answers, {"method": method, "result": damage})
+
+    def _damaged_call(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        output = encoded(_call(answer), _outputs(answer))
+        yield "reverted", {"success": False, "raw": b""}
+        yield "empty", {"raw": b""}
+        yield "short", {"raw": output[:-1]}
+        yield "NaN", {"raw": b"NaN"}
+        yield "too long", {"raw": output + b"\0" * 70_000}
+        for place in range(0, len(output), WORD):
+            if answer["function"] not in self.unbounded:
+                yield f"word {place // WORD} all ones", {"raw": output[:place] + b"\xff" * WORD + output[place + WORD :]}
+
+    def _results(self) -> dict[str, object]:
+        """What the honest node says first to each method that the collector uses."""
+        told: dict[str, object] = {}
+        node = self.node(self.answers)
+        honest = node.result
+
+        def noted(method: str, params: Any) -> object:
+            result = honest(method, params)
+            if method in METHODS and result:
+                told.setdefault(method, result)
+            return result
+
+        node.result = noted  # type: ignore[method-assign]  # the same node, with a witness
+        asyncio.run(self.collector.poll(self._over(node), self.watch))
+        return told
+
+
+def _instead(damaged: object, _: object) -> object:
+    return damaged
+
+
+def _outputs(answer: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(_abi_value(value) for value in answer["outputs"])
+
+
+def _abi_value(value: object) -> object:
+    """JSON has no bytes and no large numbers: `hex:..` is bytes, a string of digits is a number, a list is a list."""
+    if isinstance(value, list):
+        return [_abi_value(one) for one in value]
+    if isinstance(value, str) and value.startswith("hex:"):
+        return bytes.fromhex(value[4:])
+    if isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    return value
+
+
+def _call(answer: Mapping[str, Any]) -> Call:
+    return Call(answer["to"], answer["abi"], answer["function"], tuple(_abi_value(one) for one in answer.get("args", ())))
+
+
+def chain_sample(sample: Sample, written: Mapping[str, Any]) -> ChainSample:
+    """The same sample, answered by a chain."""
+    own = {one.name: getattr(sample, one.name) for one in fields(sample)}
+    return ChainSample(**own, chain=written["chain"], unbounded=frozenset(written.get("unbounded", ())))
