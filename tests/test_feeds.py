@@ -100,10 +100,8 @@ def test_in_a_storm_of_errors_passes_out_of_turn_are_a_tenth_of_those_in_turn_be
 
 
 def test_when_its_retries_are_spent_a_source_is_still_asked_at_its_cadence_and_earns_them_again_F_099():
-    bad = SourceError("503", status=503)
-    flapping: list[Answer] = [Harvest(), bad]
-    well: list[Answer] = [Harvest()]
-    answers = flapping * 40 + well * 200 + [bad, Harvest()]
+    down: list[Answer] = [Harvest(), SourceError("503", status=503)]
+    answers: list[Answer] = [*down * 40, *[Harvest()] * 200, SourceError("503", status=503), Harvest()]
     collector = Scripted(cadence=10 * MINUTE, answers=answers)
     listen({"s": collector}, 400 * 600)
     waited = gaps(collector.polled)
