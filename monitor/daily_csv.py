@@ -12,6 +12,7 @@ from monitor.errors import BadPayload, SourceError
 from monitor.source import Harvest
 
 CALENDAR = "nyse"
+SURPLUS = "surplus cells"
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _AMERICAN = re.compile(r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4})")
 
@@ -37,13 +38,18 @@ def table(body: bytes, columns: Sequence[str]) -> list[Row]:
 
 def _rows(lines: list[str], names: list[str]) -> list[Row]:
     try:
-        return list(csv.DictReader((line for line in lines if line.strip(", \t")), names, restval=None))
+        return list(csv.DictReader((line for line in lines if line.strip(", \t")), names, restkey=SURPLUS))
     except csv.Error as error:
         raise BadPayload(f"the table is malformed: {error}") from None
 
 
 def session_day(row: Row, column: str) -> int:
-    """The day in `column`, `2024-03-04` or `03/04/2024` (month first), as its midnight in epoch milliseconds. Raises BadPayload."""
+    """The day in `column`, `2024-03-04` or `03/04/2024` (month first), as its midnight in epoch milliseconds.
+
+    Raises BadPayload, also for a row with more cells than columns: two rows run into one, whose cells stand under names that are not theirs.
+    """
+    if any(row.get(SURPLUS) or ()):
+        raise BadPayload("the row has more cells than there are columns: two rows that ran into one?")
     written = text(row, column).strip()
     if (american := _AMERICAN.fullmatch(written)) is not None:
         written = f"{american['year']}-{int(american['month']):02d}-{int(american['day']):02d}"

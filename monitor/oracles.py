@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed, output
 from monitor.core.units import HOUR, SECOND
+from monitor.errors import BadPayload
 
 FEED_ABI = "price_feed"
 CLOCKS = ("latestRoundData", "latestTimestamp")
@@ -12,14 +13,22 @@ ADAPTERS = ("ASSET_TO_USD_AGGREGATOR", "BASE_TO_USD_AGGREGATOR")
 
 
 async def oldest_answer_seconds(reader: BlockPinnedReader, block: Block, feeds: Iterable[str]) -> int | None:
-    """Seconds since the one of these feeds that has been silent longest last answered; None where none of them says when."""
+    """Seconds since the one of these feeds that has been silent longest last answered; None where none of them says when.
+
+    BadPayload for an answer out of the future.
+    """
     unique = list(dict.fromkeys(feeds))
     behind = await reader.read_groups(block, {feed: [Call(feed, FEED_ABI, name) for name in ADAPTERS] for feed in unique})
     places = {feed: (feed, *(str(output(answer)) for answer in group if not isinstance(answer, Failed))) for feed, group in behind.items()}
     clocks = {feed: [Call(place, FEED_ABI, name) for place in asked for name in CLOCKS] for feed, asked in places.items()}
     times = [_newest(group) for group in (await reader.read_groups(block, clocks)).values()]
     known = [moment for moment in times if moment is not None]
-    return block.timestamp_ms // SECOND - min(known) if known else None
+    if not known:
+        return None
+    now = block.timestamp_ms // SECOND
+    if max(known) > now:
+        raise BadPayload("a price feed says that it answered after the block it was read at")
+    return now - min(known)
 
 
 def too_old(age_seconds: int | None, limit_ms: int) -> str:

@@ -16,6 +16,15 @@ def test_the_line_that_names_the_columns_begins_the_table_whatever_stands_above_
     assert [(row["Date"], row["Close"], row["Volume"]) for row in rows] == [("2024-03-04", "1.5", "9"), ("2024-03-05", "2.5", None)]
 
 
+def test_two_rows_that_ran_into_one_are_refused_and_a_comma_at_the_end_is_not():
+    """F-021: what stands under a name there is another column's value."""
+    glued, ended = table(b"Date,High,Close\n2024-03-04,12024-03-05,9,8\n2024-03-06,3,2,,\n", COLUMNS)
+    assert glued["Close"] == "9"
+    with pytest.raises(BadPayload, match="ran into one"):
+        session_day(glued, "Date")
+    assert iso(session_day(ended, "Date"))[:10] == "2024-03-06"
+
+
 @pytest.mark.parametrize(
     "body",
     [

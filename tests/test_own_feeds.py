@@ -151,15 +151,16 @@ def _told(place: int) -> list[Verdict | None]:
 
 
 def verdicts_over(test: RuleTest, facts: Sequence[Observation]) -> list[Verdict | None]:
-    """The verdict at every instant at which the test expects one."""
+    """The verdict at every instant at which the test expects one, in one pass over the history."""
+    instants = sorted({(parse_time(expected.at), expected.subject) for _, expected in test.expect})
+    engine, found = Engine(Catalogue()), list[Verdict | None]()
     ordered = sorted(facts, key=lambda o: o.known_at)
-    found = []
-    for _, expected in test.expect:
-        engine = Engine(Catalogue())
-        for _ in by_knowledge(engine, settings_of_test(test), ordered, parse_time(expected.at)):
-            pass
-        found.append(engine.state.verdicts.get(Instance(test.rule, expected.subject)))
-    return found
+    before: dict[Instance, Verdict] = {}
+    for event, _ in by_knowledge(engine, settings_of_test(test), ordered, instants[-1][0], [at for at, _ in instants]):
+        while len(found) < len(instants) and instants[len(found)][0] < event.now:
+            found.append(before.get(Instance(test.rule, instants[len(found)][1])))
+        before = dict(engine.state.verdicts)
+    return [*found, *(before.get(Instance(test.rule, subject)) for _, subject in instants[len(found) :])]
 
 
 @each_way
@@ -175,7 +176,7 @@ def test_a_feed_that_scales_by_100_is_seen(stem: str, tmp_path: Path):
     """A rule of ratios may say the same word of it, but not of the same numbers."""
     for place, (file, test) in enumerate(RULE_TESTS):
         facts, told = history_of(test), _told(place)
-        if file == stem and any(verdict is not None and verdict.evidence for verdict in told):
+        if file == stem and any(seen.value for verdict in told if verdict is not None for seen in verdict.evidence):
             scaled = admit(
                 [Reading(o.metric, o.subject, o.value, o.at, o.known_at, o.source) for o in hundredfold(facts)], source="x", received_at=LATE
             )

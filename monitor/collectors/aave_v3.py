@@ -36,6 +36,7 @@ KIND = "aave-v3"
 POOL_ABI, DATA_ABI, ORACLE_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_v3_oracle"
 RATES = ("supply_apy", "borrow_apr")
 ALWAYS = (*RATES, "utilisation", "supplied", "borrowed", "status")
+CURVE_PARTS = 4
 NOWHERE = "0x" + "0" * 40
 
 
@@ -232,7 +233,7 @@ def parse_market(given: MarketAnswers, more: Sequence[Answer]) -> Market:
     available = output(balance if isinstance(given.virtual_balance, Failed) else given.virtual_balance)
     missing = 0 if isinstance(given.deficit, Failed) else output(given.deficit)
     return Market(
-        settings=aave.configuration(output(given.settings)),
+        settings=parse_settings(given.settings),
         stored=aave.Stored(supply_rate, borrow_rate, income, debt, touched),
         use=aave.Use(available, variable, stable, stable_rate, unbacked + missing),
         supplied=supplied,
@@ -241,12 +242,22 @@ def parse_market(given: MarketAnswers, more: Sequence[Answer]) -> Market:
     )
 
 
+def parse_settings(answer: Answer) -> aave.Configuration:
+    """BadPayload for shares above the whole, which no reserve has."""
+    settings = aave.configuration(output(answer))
+    if max(settings.ltv, settings.liquidation_threshold, settings.reserve_factor) > aave.PERCENT:
+        raise BadPayload("getConfiguration answers shares of more than 100%")
+    return settings
+
+
 def _curve(joint: Answer, parts: Sequence[Answer]) -> aave.Curve | None:
-    if not isinstance(joint, Failed):
-        return aave.Curve(*joint)
-    if any(isinstance(part, Failed) for part in parts):
+    known = joint if not isinstance(joint, Failed) else [value for part in parts if not isinstance(part, Failed) for value in part]
+    if len(known) != CURVE_PARTS:
         return None
-    return aave.Curve(*(output(part) for part in parts))
+    curve = aave.Curve(*known)
+    if curve.optimal > aave.RAY:
+        raise BadPayload("its curve has an optimal use of more than 100%")
+    return curve
 
 
 def _market_rows(subject: str, market: Market, block: Block) -> Harvest:
@@ -305,7 +316,7 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
     age_seconds = await oldest_answer_seconds(reader, block, [feed for feed in used if feed != NOWHERE])
     values = dict[str, float]()
     for asset, settings in zip(declared, given["settings"], strict=True):
-        unit = 10 ** aave.configuration(output(settings)).decimals
+        unit = 10 ** parse_settings(settings).decimals
         values |= {f"supplied.{asset}": held[declared[asset]].supplied / unit, f"borrowed.{asset}": held[declared[asset]].owed / unit}
     unnamed = [symbol for symbol, token in desk.listed if held[token].used and token not in declared.values()]
     rejected = [f"{position.id}: the account also uses {symbol}, which its assets do not name: add it there" for symbol in unnamed]
@@ -352,7 +363,13 @@ def parse_health(account: Answer, currency: Sequence[Answer]) -> dict[str, float
     base, unit = (output(answer) for answer in currency)
     if base != NOWHERE:
         raise BadPayload(f"this market's oracle counts in the token {base}, not in USD")
-    collateral, debt, _, _, _, factor = outputs(account)
+    collateral, debt, _, threshold, _, factor = outputs(account)
+    # Versions round differently in the last unit; an answer that contradicts itself is off by more.
+    reckoned = aave.health_factor(collateral, threshold, debt)
+    if abs(factor - reckoned) > reckoned // 10**6:
+        raise BadPayload("getUserAccountData contradicts itself: its health factor is not that of its collateral and debt")
+    if str(unit).rstrip("0") != "1":
+        raise BadPayload(f"this market's oracle counts in {unit} parts of a dollar, which is no power of ten")
     return {
         "health_factor": aave.shown_health(factor),
         "collateral_usd": collateral / unit,

@@ -28,6 +28,7 @@ COMETS: Mapping[tuple[int, str], str] = {
 }
 KIND, ABI = "compound-v3", "compound_v3_comet"
 PRICE_UNIT = 10**8
+MOST_USE = 2 * WAD
 MARKET = ("supply_apy", "borrow_apr", "utilisation", "supplied", "borrowed", "status")
 
 
@@ -199,7 +200,11 @@ async def read_market(reader: BlockPinnedReader, block: Block, chain: str, base:
     known = ASSET_OF.get((chain, int(token, 16)))
     if known is not None and known != base:
         raise BadPayload(f"the Comet at {comet} lends {known}, not {base}: correct comets: {{{chain}/{base}: 0x..}}")
+    if str(scale).rstrip("0") != "1":
+        raise BadPayload(f"the Comet at {comet} counts in {scale} parts of its token, which is no power of ten")
     share = utilisation(supplied, borrowed)
+    if share > MOST_USE:
+        raise BadPayload(f"the Comet at {comet} has lent more than twice of what was supplied to it")
     rates = [Call(comet, ABI, name, (share,)) for name in ("getSupplyRate", "getBorrowRate")]
     supply_rate, borrow_rate, *listed = await reader.read(block, [*rates, *(Call(comet, ABI, "getAssetInfo", (place,)) for place in range(count))])
     infos = [AssetInfo(*outputs(answer)) for answer in listed]
@@ -236,6 +241,8 @@ async def read_account(
         },
     )
     supplied, owed = (output(answer) for answer in given["base"])
+    if owed > market.borrowed or supplied > market.supplied:
+        raise BadPayload("the account has more in this market than the market has in all")
     held = {one.info.token: output(answer) for one, answer in zip(every, given["held"], strict=True)}
     listed = [(one.symbol, one.info.token.lower()) for one in every]
     values = {f"supplied.{market.base}": supplied / market.scale, f"borrowed.{market.base}": owed / market.scale}

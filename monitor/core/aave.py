@@ -25,6 +25,7 @@ NO_DEBT = Wad(2**256 - 1)
 """The health factor of an account that owes nothing, as the contract answers it."""
 
 HEALTHIEST = 1_000_000.0
+ENDLESS_APR = 700.0
 
 
 def ray_mul(a: int, b: int) -> int:
@@ -60,7 +61,9 @@ def apr_of_second(rate: PerSecond) -> float:
 
 
 def apy(apr: float) -> float:
-    """Yield a year compounded every second, (1 + apr / 31,536,000) ^ 31,536,000 - 1; fractions."""
+    """Yield a year compounded every second, (1 + apr / 31,536,000) ^ 31,536,000 - 1; fractions. Infinite where floats end, at 70,000% a year."""
+    if apr > ENDLESS_APR:
+        return math.inf
     return math.expm1(YEAR_SECONDS * math.log1p(apr / YEAR_SECONDS))
 
 

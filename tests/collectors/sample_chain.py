@@ -1,8 +1,8 @@
 """Samples of what is read by RPC: a node out of tables, spoiled in every place in which a node or a contract can be.
 
-`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`) and
-`logs`; `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be any number of its type: a node that tells
-another one cannot be caught out by its form, only by a proof or by another node.
+`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`; one
+without `outputs` fails, `success` being false) and `logs`; `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be
+any number of its type: a node that tells another one cannot be caught out by its form, only by a proof or by another node.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class ChainSample(Sample):
             elif "method" in answer:
                 node.spoil(answer["method"], partial(_instead, answer["result"]))
             else:
-                node.say_raw(_call(answer), answer.get("raw", encoded(_call(answer), _outputs(answer))), answer.get("success", True))
+                node.say_raw(_call(answer), answer["raw"] if "raw" in answer else _encoded(answer), answer.get("success", True))
         return node
 
     def ports(self, answers: Answers | None = None) -> Ports:
@@ -54,7 +54,7 @@ class ChainSample(Sample):
 
     def damaged(self) -> Iterator[tuple[str, Answers]]:
         for index, answer in enumerate(self.answers):
-            if "log" not in answer:
+            if "outputs" in answer:
                 for name, change in self._damaged_call(answer):
                     yield f"{answer['function']} of {answer['to']}: {name}", (*self.answers[:index], answer | change, *self.answers[index + 1 :])
         for method, result in self._results().items():
@@ -62,7 +62,7 @@ class ChainSample(Sample):
                 yield f"{method} {name}", (*self.answers, {"method": method, "result": damage})
 
     def _damaged_call(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        output = encoded(_call(answer), _outputs(answer))
+        output = _encoded(answer)
         yield "reverted", {"success": False, "raw": b""}
         yield "empty", {"raw": b""}
         yield "short", {"raw": output[:-1]}
@@ -93,8 +93,9 @@ def _instead(damaged: object, _: object) -> object:
     return damaged
 
 
-def _outputs(answer: Mapping[str, Any]) -> tuple[object, ...]:
-    return tuple(_abi_value(value) for value in answer["outputs"])
+def _encoded(answer: Mapping[str, Any]) -> bytes:
+    """What the contract returns; nothing, where the sample has no `outputs`."""
+    return encoded(_call(answer), [_abi_value(value) for value in answer["outputs"]]) if "outputs" in answer else b""
 
 
 def _abi_value(value: object) -> object:

@@ -202,6 +202,21 @@ def test_a_missing_part_refuses_the_market_and_is_never_a_zero(name: str) -> Non
     assert poll(chain, watch()) == Harvest([], [f"{MARKET}: {name} reverted"])
 
 
+@pytest.mark.parametrize(
+    ("call", "value", "said"),
+    [
+        (comet("baseScale"), 10**6 + 1, "which is no power of ten"),
+        (comet("totalBorrow"), 21 * 10**12, "has lent more than twice of what was supplied to it"),
+        (comet("borrowBalanceOf", ACCOUNT), 8 * 10**12 + 1, "more in this market than the market has in all"),
+        (comet("balanceOf", ACCOUNT), 10**13 + 1, "more in this market than the market has in all"),
+    ],
+)
+def test_what_no_market_can_be_is_refused(call: Call, value: int, said: str) -> None:
+    chain = node()
+    chain.say(call, value)
+    assert said in poll(chain, watch(LOAN)).rejected[0]
+
+
 def test_a_comet_of_another_token_is_refused() -> None:
     chain, known = node(), "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"
     chain.say(comet("baseToken"), known)

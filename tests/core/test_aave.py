@@ -113,6 +113,11 @@ def test_a_yield_compounds_every_second_F_075(apr: str) -> None:
     assert apy(float(apr)) == pytest.approx(float(compounded_by_the_second(Fraction(apr))), rel=1e-12)
 
 
+def test_a_rate_beyond_all_floats_is_an_infinite_yield_which_the_door_refuses() -> None:
+    assert math.isfinite(apy(700.0))
+    assert apy(701.0) == math.inf
+
+
 def test_simple_interest_of_a_year_is_the_rate_and_is_rounded_down() -> None:
     assert linear_interest(Ray(RAY // 20), YEAR_SECONDS) == RAY + RAY // 20
     assert linear_interest(Ray(1), YEAR_SECONDS - 1) == RAY
