@@ -30,6 +30,7 @@ KNOWN_GENESIS: Mapping[int, str] = {
     42161: "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
 }
 ANSWER_BYTES = 64 * 1024
+MOST_AMOUNT = 2**128 - 1
 WORD = 32
 
 # The header in the order in which it is hashed: bytes of that size, a number (0), or bytes of any size (-1).
@@ -84,9 +85,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One call without a value: it reverted, or answered something else than its ABI says. The calls beside it stand."""
+    """One call without a value: it reverted, as a function does that is not there, or answered something else than its ABI says. The calls
+    beside it stand.
+    """
 
     reason: str
+    reverted: bool = False
 
 
 Answer = tuple[Any, ...] | Failed
@@ -103,6 +107,25 @@ def output(answer: Answer) -> Any:
     """The one value that a call answered. BadPayload with its reason where it failed."""
     [value] = outputs(answer)
     return value
+
+
+def amount(answer: Answer) -> int:
+    """The one amount that a call answered, in raw units or as a price. BadPayload where it failed, or for more than there is of any token."""
+    return plausible(output(answer))
+
+
+def plausible(raw: int) -> int:
+    """The same amount. BadPayload for one that no token has."""
+    if raw > MOST_AMOUNT:
+        raise BadPayload(f"an amount of {raw:.1e} raw units is more than there is of any token: ask another node")
+    return raw
+
+
+def unless_absent(answer: Answer) -> tuple[Any, ...] | None:
+    """The answer; None where the contract has no such function, which reverts. BadPayload for any other failure: then it has, and says nonsense."""
+    if isinstance(answer, Failed) and not answer.reverted:
+        raise BadPayload(answer.reason)
+    return None if isinstance(answer, Failed) else answer
 
 
 async def each_chain(names: Iterable[str], read: Callable[[str], Awaitable[Harvest]]) -> Harvest:
@@ -236,7 +259,7 @@ def _answer(success: bool, output: bytes, call: Call) -> Answer:
     if not success:
         if output[:4] == _OFFCHAIN_LOOKUP:
             return Failed(f"{call.function} asks for a lookup outside the chain, which is never made")
-        return Failed(f"{call.function} reverted")
+        return Failed(f"{call.function} reverted", reverted=True)
     try:
         return decode_output(output, call.abi, call.function)
     except BadPayload as problem:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Failed, each_chain, output, outputs
+from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, amount, each_chain, output, outputs, plausible, unless_absent
 from monitor.core import aave
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -16,7 +16,7 @@ from monitor.core.tokens import tokens_called
 from monitor.core.units import HOUR, MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
-from monitor.oracles import oldest_answer_seconds, too_old
+from monitor.oracles import answer_ages
 from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports
 
@@ -37,6 +37,7 @@ POOL_ABI, DATA_ABI, ORACLE_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_
 RATES = ("supply_apy", "borrow_apr")
 ALWAYS = (*RATES, "utilisation", "supplied", "borrowed", "status")
 CURVE_PARTS = 4
+MOST_DECIMALS = 77  # 10**78 no longer fits a uint256
 NOWHERE = "0x" + "0" * 40
 
 
@@ -230,30 +231,37 @@ def parse_market(given: MarketAnswers, more: Sequence[Answer]) -> Market:
     """One reserve out of its answers. BadPayload if a part that every version has is missing."""
     unbacked, _, supplied, stable, variable, supply_rate, borrow_rate, _, stable_rate, income, debt, touched = outputs(given.data)
     balance, joint, *parts = more
-    available = output(balance if isinstance(given.virtual_balance, Failed) else given.virtual_balance)
-    missing = 0 if isinstance(given.deficit, Failed) else output(given.deficit)
+    is_virtual, deficit = unless_absent(given.is_virtual), unless_absent(given.deficit)
+    # A version that keeps a virtual balance does so whole: where it only reverts, what lies there is another number.
+    available = amount(balance if unless_absent(given.virtual_balance) is None and is_virtual is None else given.virtual_balance)
+    missing = 0 if deficit is None else amount(deficit)
     return Market(
         settings=parse_settings(given.settings),
         stored=aave.Stored(supply_rate, borrow_rate, income, debt, touched),
-        use=aave.Use(available, variable, stable, stable_rate, unbacked + missing),
-        supplied=supplied,
+        use=aave.Use(available, plausible(variable), plausible(stable), stable_rate, plausible(unbacked) + missing),
+        supplied=plausible(supplied),
         curve=_curve(joint, parts),
-        lent=isinstance(given.is_virtual, Failed) or bool(output(given.is_virtual)),
+        lent=is_virtual is None or bool(output(is_virtual)),
     )
 
 
 def parse_settings(answer: Answer) -> aave.Configuration:
-    """BadPayload for shares above the whole, which no reserve has."""
+    """BadPayload for shares above the whole or decimals beyond any amount, which no reserve has."""
     settings = aave.configuration(output(answer))
+    if settings.decimals > MOST_DECIMALS:
+        raise BadPayload(f"getConfiguration answers {settings.decimals} decimals, which no amount can have")
     if max(settings.ltv, settings.liquidation_threshold, settings.reserve_factor) > aave.PERCENT:
         raise BadPayload("getConfiguration answers shares of more than 100%")
     return settings
 
 
 def _curve(joint: Answer, parts: Sequence[Answer]) -> aave.Curve | None:
-    known = joint if not isinstance(joint, Failed) else [value for part in parts if not isinstance(part, Failed) for value in part]
-    if len(known) != CURVE_PARTS:
+    whole, single = unless_absent(joint), [unless_absent(part) for part in parts]
+    known = whole if whole is not None else [output(part) for part in single if part is not None]
+    if not known:
         return None
+    if len(known) != CURVE_PARTS:
+        raise BadPayload(f"its strategy shows {len(known)} of the {CURVE_PARTS} parts of its curve")
     curve = aave.Curve(*known)
     if curve.optimal > aave.RAY:
         raise BadPayload("its curve has an optimal use of more than 100%")
@@ -313,16 +321,18 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
     given = await reader.read_groups(block, calls)
     held = {token: parse_reserve(answer) for token, answer in zip(every, given["held"], strict=True)}
     used = [output(feed) for token, feed in zip(every, given["feeds"], strict=True) if held[token].counts]
-    age_seconds = await oldest_answer_seconds(reader, block, [feed for feed in used if feed != NOWHERE])
+    ages = await answer_ages(reader, block, [feed for feed in used if feed != NOWHERE])
     values = dict[str, float]()
     for asset, settings in zip(declared, given["settings"], strict=True):
         unit = 10 ** parse_settings(settings).decimals
         values |= {f"supplied.{asset}": held[declared[asset]].supplied / unit, f"borrowed.{asset}": held[declared[asset]].owed / unit}
     unnamed = [symbol for symbol, token in desk.listed if held[token].used and token not in declared.values()]
     rejected = [f"{position.id}: the account also uses {symbol}, which its assets do not name: add it there" for symbol in unnamed]
-    if age_seconds is not None:
-        values["oracle_age_seconds"] = float(age_seconds)
-    if reason := too_old(age_seconds, oracle_limit_ms):
+    if ages.oldest_seconds is not None:
+        values["oracle_age_seconds"] = float(ages.oldest_seconds)
+    if silence := ages.silence():
+        rejected.append(f"{position.id}: {silence}")
+    if reason := ages.too_old(oracle_limit_ms):
         rejected.append(f"{position.id}: {reason}")
     else:
         values |= parse_health(given["account"][0], given["currency"])

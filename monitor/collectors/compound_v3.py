@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Failed, each_chain, output, outputs
+from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Failed, amount, each_chain, output, outputs, plausible
 from monitor.core.aave import NO_DEBT, WAD, PerSecond, Wad, apr_of_second, apy, fraction_of_wad, shown_health
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -16,7 +16,7 @@ from monitor.core.tokens import ASSET_OF, STABLES, tokens_called
 from monitor.core.units import HOUR, MINUTE, Duration
 from monitor.errors import BadPayload
 from monitor.net import Net
-from monitor.oracles import oldest_answer_seconds, too_old
+from monitor.oracles import answer_ages
 from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports
 
@@ -86,6 +86,7 @@ class CompoundV3(Collector):
             return Harvest(rejected=[f"{what}: {problem}"])
         parts = [_rows("lending", subject, market.values, block) for subject in wanted.markets.get(base, ())]
         parts += [_rows("lending", f"lending:{chain}/{KIND}-{base.lower()}/{one.asset}", one.values, block) for one in market.collateral if one.asset]
+        parts += [Harvest(rejected=[f"{what}: {one.nameless}" for one in market.collateral if one.nameless])]
         parts += [await self._account(reader, block, market, position) for position in wanted.accounts.get(base, ())]
         return Harvest.together(parts)
 
@@ -139,12 +140,13 @@ class AssetInfo(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Collateral:
-    """One collateral of a market. `asset` is empty for a token that has no usable name."""
+    """One collateral of a market. `asset` is empty for a token that has no usable name, `nameless` says why where it does not tell any."""
 
     info: AssetInfo
     symbol: str
     asset: str
     supplied: int
+    nameless: str = ""
 
     @property
     def values(self) -> dict[str, float]:
@@ -200,6 +202,7 @@ async def read_market(reader: BlockPinnedReader, block: Block, chain: str, base:
     known = ASSET_OF.get((chain, int(token, 16)))
     if known is not None and known != base:
         raise BadPayload(f"the Comet at {comet} lends {known}, not {base}: correct comets: {{{chain}/{base}: 0x..}}")
+    plausible(supplied), plausible(borrowed)
     if str(scale).rstrip("0") != "1":
         raise BadPayload(f"the Comet at {comet} counts in {scale} parts of its token, which is no power of ten")
     share = utilisation(supplied, borrowed)
@@ -221,7 +224,8 @@ def _collateral(chain: str, info: AssetInfo, answers: Sequence[Answer]) -> Colla
     said = "" if isinstance(symbol, Failed) else str(output(symbol))
     name = ASSET_OF.get((chain, int(info.token, 16)), said.upper())
     usable = name.isascii() and name.isalnum() and len(name) <= 16
-    return Collateral(info, said, name if usable else "", outputs(totals)[0])
+    nameless = f"its collateral {info.token} has no name and so no reading: {symbol.reason}" if isinstance(symbol, Failed) and not name else ""
+    return Collateral(info, said, name if usable else "", outputs(totals)[0], nameless)
 
 
 # --- accounts ---
@@ -240,10 +244,10 @@ async def read_account(
             "prices": [Call(comet, ABI, "getPrice", (feed,)) for feed in (market.feed, *(one.info.feed for one in every))],
         },
     )
-    supplied, owed = (output(answer) for answer in given["base"])
+    supplied, owed = (amount(answer) for answer in given["base"])
     if owed > market.borrowed or supplied > market.supplied:
         raise BadPayload("the account has more in this market than the market has in all")
-    held = {one.info.token: output(answer) for one, answer in zip(every, given["held"], strict=True)}
+    held = {one.info.token: amount(answer) for one, answer in zip(every, given["held"], strict=True)}
     listed = [(one.symbol, one.info.token.lower()) for one in every]
     values = {f"supplied.{market.base}": supplied / market.scale, f"borrowed.{market.base}": owed / market.scale}
     declared = {asset: _one_of(asset, market, listed, named) for asset in position.assets[1:]}
@@ -255,13 +259,15 @@ async def read_account(
         if held[one.info.token] and one not in declared.values()
     ]
     feeds = [market.feed] if owed else []
-    age_seconds = await oldest_answer_seconds(reader, block, [*feeds, *(one.info.feed for one in every if held[one.info.token])])
-    if age_seconds is not None:
-        values["oracle_age_seconds"] = float(age_seconds)
-    if reason := too_old(age_seconds, oracle_limit_ms):
+    ages = await answer_ages(reader, block, [*feeds, *(one.info.feed for one in every if held[one.info.token])])
+    if ages.oldest_seconds is not None:
+        values["oracle_age_seconds"] = float(ages.oldest_seconds)
+    if silence := ages.silence():
+        rejected.append(f"{position.id}: {silence}")
+    if reason := ages.too_old(oracle_limit_ms):
         rejected.append(f"{position.id}: {reason}")
     else:
-        base_price, *prices = (output(answer) for answer in given["prices"])
+        base_price, *prices = (amount(answer) for answer in given["prices"])
         pledges = [Pledge(held[one.info.token], price, one.info) for one, price in zip(every, prices, strict=True)]
         values |= parse_health(market, owed, base_price, pledges)
     return Harvest(_rows("account", position.id, values, block).readings, rejected)

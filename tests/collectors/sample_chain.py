@@ -1,24 +1,27 @@
 """Samples of what is read by RPC: a node out of tables, spoiled in every place in which a node or a contract can be.
 
-`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`; one
-without `outputs` fails, `success` being false) and `logs`; `fees` a reward in wei and a fullness. `unbounded` names functions whose answer may be
-any number of its type: a node that tells another one cannot be caught out by its form, only by a proof or by another node.
+`chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`)
+and `logs`, a call without `outputs` being one that fails (`success` false); `fees` a reward in wei and a fullness. `unbounded` names functions
+whose answer may be any number of its type: a node that tells another one cannot be caught out by its form, only by a proof or by another node.
+`optional` names functions that an older version of the contract does not have: that they revert is an answer.
 """
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cache, partial
 from random import Random
 from typing import Any
 
-from monitor.chain import Call
+from monitor.chain import Call, call_payload
 from monitor.source import Ports
 from tests.collectors.sample import Answers, Sample, StillClock, damaged_json
 from tests.fake_chain import FakeChain, encoded, header
 from tests.fakes import FakeNet
 
 WORD = 32
+CALLED = ("to", "abi", "function", "args")
 METHODS = ("eth_chainId", "eth_getBlockByNumber", "eth_getLogs", "eth_feeHistory")
 
 
@@ -28,6 +31,7 @@ class ChainSample(Sample):
 
     chain: Mapping[str, Any] = field(default_factory=dict)
     unbounded: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
 
     def node(self, answers: Answers) -> FakeChain:
         head = header(self.chain["number"], self.chain["seconds"])
@@ -40,7 +44,8 @@ class ChainSample(Sample):
             elif "method" in answer:
                 node.spoil(answer["method"], partial(_instead, answer["result"]))
             else:
-                node.say_raw(_call(answer), answer["raw"] if "raw" in answer else _encoded(answer), answer.get("success", True))
+                place = _call(answer)[1]
+                node.answers[place] = (answer.get("success", True), answer["raw"] if "raw" in answer else _encoded(answer))
         return node
 
     def ports(self, answers: Answers | None = None) -> Ports:
@@ -63,7 +68,8 @@ class ChainSample(Sample):
 
     def _damaged_call(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         output = _encoded(answer)
-        yield "reverted", {"success": False, "raw": b""}
+        if answer["function"] not in self.optional:
+            yield "reverted", {"success": False, "raw": b""}
         yield "empty", {"raw": b""}
         yield "short", {"raw": output[:-1]}
         yield "NaN", {"raw": b"NaN"}
@@ -95,7 +101,13 @@ def _instead(damaged: object, _: object) -> object:
 
 def _encoded(answer: Mapping[str, Any]) -> bytes:
     """What the contract returns; nothing, where the sample has no `outputs`."""
-    return encoded(_call(answer), [_abi_value(value) for value in answer["outputs"]]) if "outputs" in answer else b""
+    return _returned(json.dumps({key: answer.get(key, []) for key in (*CALLED, "outputs")})) if "outputs" in answer else b""
+
+
+@cache
+def _returned(written: str) -> bytes:
+    answer = json.loads(written)
+    return encoded(_call(answer)[0], [_abi_value(value) for value in answer["outputs"]])
 
 
 def _abi_value(value: object) -> object:
@@ -109,11 +121,20 @@ def _abi_value(value: object) -> object:
     return value
 
 
-def _call(answer: Mapping[str, Any]) -> Call:
-    return Call(answer["to"], answer["abi"], answer["function"], tuple(_abi_value(one) for one in answer.get("args", ())))
+def _call(answer: Mapping[str, Any]) -> tuple[Call, tuple[str, bytes]]:
+    """The call, and where a node keeps what it answers. Made once: a sample is asked anew for every damage."""
+    return _called(json.dumps({key: answer.get(key, []) for key in CALLED}))
+
+
+@cache
+def _called(written: str) -> tuple[Call, tuple[str, bytes]]:
+    asked = json.loads(written)
+    call = Call(asked["to"], asked["abi"], asked["function"], tuple(_abi_value(one) for one in asked["args"]))
+    return call, (call.target.lower(), call_payload(call))
 
 
 def chain_sample(sample: Sample, written: Mapping[str, Any]) -> ChainSample:
     """The same sample, answered by a chain."""
     own = {one.name: getattr(sample, one.name) for one in fields(sample)}
-    return ChainSample(**own, chain=written["chain"], unbounded=frozenset(written.get("unbounded", ())))
+    unbounded, optional = (frozenset(written.get(name, ())) for name in ("unbounded", "optional"))
+    return ChainSample(**own, chain=written["chain"], unbounded=unbounded, optional=optional)

@@ -121,11 +121,41 @@ def test_a_token_that_is_only_minted_has_no_utilisation_and_its_stored_rates() -
 
 def test_a_strategy_that_shows_no_curve_leaves_the_stored_rates_and_is_no_error() -> None:
     chain = node()
-    chain.say_raw(old_strategy("OPTIMAL_USAGE_RATIO"), *GONE)
+    for part in OLD_PARTS:
+        chain.say_raw(old_strategy(part), *GONE)
     chain.say(data("getReserveData"), *reserve(rate=RAY * 7))
     harvest = poll(chain, watch())
     assert (values(harvest)["borrow_apr"], values(harvest)["supply_apy"]) == (7.0, apy(0.04))
     assert harvest.rejected == []
+
+
+def test_a_curve_of_which_a_part_is_missing_is_refused_and_not_taken_for_none() -> None:
+    chain = node()
+    chain.say_raw(old_strategy("getVariableRateSlope1"), *GONE)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: its strategy shows 3 of the 4 parts of its curve"]
+
+
+@pytest.mark.parametrize("damaged", ["getVirtualUnderlyingBalance", "getIsVirtualAccActive"])
+def test_a_function_that_answers_nonsense_is_not_taken_for_one_that_is_not_there(damaged: str) -> None:
+    chain = newer(node())
+    chain.say_raw(data(damaged), b"short")
+    assert poll(chain, watch()).rejected == [f"{MARKET}: the answer of {damaged} does not decode: InsufficientDataBytes"]
+
+
+def test_a_virtual_balance_that_reverts_is_not_replaced_by_what_lies_there() -> None:
+    chain = newer(node())
+    chain.say_raw(data("getVirtualUnderlyingBalance"), *GONE)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: getVirtualUnderlyingBalance reverted"]
+
+
+def test_amounts_and_decimals_that_no_token_has_are_refused() -> None:
+    chain = node()
+    chain.say(BALANCE, 2**128)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: an amount of 3.4e+38 raw units is more than there is of any token: ask another node"]
+    chain.say(BALANCE, 2**128 - 1)
+    assert poll(chain, watch()).rejected == []
+    chain.say(configured(USDC), 78 << 48)
+    assert poll(chain, watch()).rejected == [f"{MARKET}: getConfiguration answers 78 decimals, which no amount can have"]
 
 
 def test_a_curve_that_the_contract_itself_could_not_follow_costs_the_rates_alone() -> None:
@@ -263,12 +293,13 @@ def test_units_and_shares_that_cannot_be_are_refused() -> None:
     assert poll(chain, watch()).rejected == [f"{MARKET}: its curve has an optimal use of more than 100%"]
 
 
-def test_feeds_without_a_clock_give_no_age_and_the_health_stands_F_078() -> None:
+def test_feeds_without_a_clock_give_no_age_but_a_reason_and_the_health_stands_F_078() -> None:
     chain = node()
     feed(chain, FEED)
     seen, rejected = account(chain)
     assert "oracle_age_seconds" not in seen
-    assert (seen["health_factor"], rejected) == (3.3, [])
+    silence = f"loan: the price feed {FEED} does not say when it answered: how old the prices behind its health are is not known"
+    assert (seen["health_factor"], rejected) == (3.3, [silence])
 
 
 def test_the_price_of_what_is_no_collateral_does_not_age_a_health_F_078() -> None:

@@ -174,11 +174,23 @@ def test_health_on_a_price_that_is_too_old_is_refused_and_its_age_shown_F_078() 
     assert harvest.rejected == ["loan: the oldest price behind its health is 26.0 h old, older than oracle_limit, 26 h"]
 
 
-def test_feeds_that_tell_no_time_give_no_age() -> None:
+@pytest.mark.parametrize("silent", [(FEED, ETHER_FEED), (FEED,), (ETHER_FEED,)])
+def test_no_oldest_price_is_told_while_one_feed_is_silent_F_078(silent: tuple[str, ...]) -> None:
     chain = node()
-    for place in (FEED, ETHER_FEED):
+    for place in silent:
         chain.say_raw(Call(place, "price_feed", "latestRoundData"), *GONE)
-    assert "oracle_age_seconds" not in values(poll(chain, watch(LOAN)), "loan")
+    harvest = poll(chain, watch(LOAN))
+    assert "oracle_age_seconds" not in values(harvest, "loan")
+    assert "health_factor" in values(harvest, "loan")
+    silence = "does not say when it answered: how old the prices behind its health are is not known"
+    assert harvest.rejected == [f"loan: the price feed {silent[0]} {silence}"]
+
+
+def test_one_silent_feed_does_not_hide_that_the_other_is_too_old_F_078() -> None:
+    chain = node()
+    chain.say_raw(Call(FEED, "price_feed", "latestRoundData"), *GONE)
+    clock(chain, ETHER_FEED, NOW - 26 * 3600 - 1)
+    assert "health_factor" not in values(poll(chain, watch(LOAN)), "loan")
 
 
 def test_collateral_without_a_usable_name_has_no_reading_and_an_account_s_is_told() -> None:
@@ -192,7 +204,10 @@ def test_collateral_without_a_usable_name_has_no_reading_and_an_account_s_is_tol
 def test_a_token_that_will_not_say_its_symbol_has_no_name() -> None:
     chain = node()
     chain.say_raw(Call(WETH, "erc20", "symbol"), *GONE)
-    assert poll(chain, watch(LOAN)).rejected == ["loan: 0 collaterals of this market are called WETH: add tokens: {local/WETH: 0x..} to this source"]
+    assert poll(chain, watch(LOAN)).rejected == [
+        f"{MARKET}: its collateral {WETH} has no name and so no reading: symbol reverted",
+        "loan: 0 collaterals of this market are called WETH: add tokens: {local/WETH: 0x..} to this source",
+    ]
 
 
 @pytest.mark.parametrize("name", ["totalSupply", "totalBorrow", "baseScale", "numAssets", "isSupplyPaused"])
