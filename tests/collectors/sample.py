@@ -2,7 +2,8 @@
 
 `samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector and `removable`: keys whose absence is no fault, such as
 one token of a list of tokens. How a source answers decides its kind: over HTTP (`answers`: method, URL prefix, and `json` or a `file` beside
-it), by a chain's node (`chain`, see sample_chain.py), or through ccxt (`samples/<collector module>.json`, see sample_venue.py).
+it), by a chain's node (`chain`, see sample_chain.py), by files (`files`, see sample_files.py), or through ccxt (`samples/<collector module>.json`,
+see sample_venue.py).
 """
 
 import copy
@@ -93,7 +94,7 @@ class HttpSample(Sample):
 
     def damaged(self) -> Iterator[tuple[str, Answers]]:
         for index, answer in enumerate(self.answers):
-            changes = damaged_json(answer["json"], self.removable) if "json" in answer else _damaged_text(answer["bytes"])
+            changes = damaged_json(answer["json"], self.removable) if "json" in answer else damaged_text(answer["bytes"])
             for name, body in changes:
                 changed = {**answer, ("json" if "json" in answer else "bytes"): body}
                 yield f"{'json' if 'json' in answer else 'text'} {answer['url']} {name}", (*self.answers[:index], changed, *self.answers[index + 1 :])
@@ -102,13 +103,14 @@ class HttpSample(Sample):
 def read_sample(path: Path) -> Sample:
     """The sample of a file; the collector is the one whose module the file's name begins with."""
     from tests.collectors.sample_chain import chain_sample
+    from tests.collectors.sample_files import file_sample
     from tests.collectors.sample_venue import venue_sample
 
     written = json.loads(path.read_text(encoding="utf-8"))
     collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]
     if "now" not in written:
         return venue_sample(path, collector_class, written)
-    answers = [a | {"bytes": (SAMPLES / a["file"]).read_bytes()} if "file" in a else a for a in written["answers"]]
+    answers = [a | {"bytes": (SAMPLES / a["file"]).read_bytes()} if "file" in a else a for a in written.get("answers", ())]
     sample = HttpSample(
         path,
         collector_class,
@@ -118,6 +120,8 @@ def read_sample(path: Path) -> Sample:
         tuple(answers),
         frozenset(written.get("removable", ())),
     )
+    if "files" in written:
+        return file_sample(sample, written)
     return chain_sample(sample, written) if "chain" in written else sample
 
 
@@ -171,11 +175,12 @@ def _paths(body: object, path: Place = ()) -> Iterator[Place]:
         yield from _paths(value, (*path, key))
 
 
-def _damaged_text(body: bytes) -> Iterator[tuple[str, bytes]]:
+def damaged_text(body: bytes, *, digits: bool = True) -> Iterator[tuple[str, bytes]]:
+    """A text with one line damaged at a time. Without `digits` no number is made another: where any is as good as the one that was written."""
     lines = body.splitlines(keepends=True)
     nines = bytes.maketrans(b"0123456789", b"9" * 10)
     for index, line in enumerate(lines):
-        for name, changed in (("removed", b""), ("cut", line[: len(line) // 2]), ("nines", line.translate(nines))):
+        for name, changed in (("removed", b""), ("cut", line[: len(line) // 2]), ("nines", line.translate(nines)))[: 3 if digits else 2]:
             yield f"line {index + 1}: {name}", b"".join([*lines[:index], changed, *lines[index + 1 :]])
     yield "empty", b""
     yield "not UTF-8", b"\xff\xfe" + body
