@@ -31,6 +31,7 @@ from monitor.trust import trust_store
 if TYPE_CHECKING:
     from monitor.early import Early
     from monitor.net import Net
+    from monitor.shell import Shell
     from monitor.sinks.facts import Story
     from monitor.sinks.push import Push
     from monitor.sinks.sender import Channel, Sender
@@ -141,10 +142,7 @@ async def serve(
         stack.push_async_callback(face.stop)
         announce(f"http://{config.server.host}:{port}/")
         await asyncio.sleep(0)  # whoever waits for the port is answered before the history is read
-
-        pipeline.restore()
-        shell.recall()
-        shell.daemon = daemon
+        _recall(pipeline, shell, daemon)
         receivers = channels(config, net, clock)
         sender = Sender(store.outbox, receivers, clock, ports.rng, lambda failing: pipeline.report(failing, daemon.feed.now_ms()))
         shell.deliveries = lambda: sender.deliveries
@@ -154,6 +152,12 @@ async def serve(
         if play is None:
             await _trust_the_machine(daemon, clock, live_feed(config, ports, pipeline))
         await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+def _recall(pipeline: Pipeline, shell: "Shell", daemon: Daemon) -> None:
+    pipeline.restore()
+    shell.recall()
+    shell.daemon = daemon
 
 
 async def _trust_the_machine(daemon: Daemon, clock: SteadyClock, feed: Feed) -> None:

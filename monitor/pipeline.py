@@ -197,22 +197,21 @@ def only_news(market: Market, observations: Iterable[Observation], now: int, *, 
     for observation in observations:
         place = (observation.key, observation.at)
         before = seen.get(place)
-        if before is not None:
-            held, known_at, is_of_block = before.value, before.known_at, before.block_hash == observation.block_hash
-        elif (found := market.held(*place)) is not None:
-            held, known_at = found
-            is_of_block = market.is_of_block(*place, observation.block_hash)
+        held = (before.value, before.known_at) if before is not None else market.held(*place)
+        if held is None:
+            is_stated = records or not _fills_a_hole(market, observation)
+        elif held[0] == observation.value and _is_of_block(market, before, observation):
+            continue
         else:
-            seen[place] = (
-                replace(observation, known_at=max(now, observation.known_at)) if not records and _fills_a_hole(market, observation) else observation
-            )
-            yield seen[place]
-            continue
-        if held == observation.value and is_of_block:
-            continue
-        is_stated = observation.known_at > known_at or (records and observation.known_at < known_at)
+            is_stated = observation.known_at > held[1] or (records and observation.known_at < held[1])
         seen[place] = observation if is_stated else replace(observation, known_at=max(now, observation.known_at))
         yield seen[place]
+
+
+def _is_of_block(market: Market, before: Observation | None, observation: Observation) -> bool:
+    if before is not None:
+        return before.block_hash == observation.block_hash
+    return market.is_of_block(observation.key, observation.at, observation.block_hash)
 
 
 def _fills_a_hole(market: Market, observation: Observation) -> bool:

@@ -39,7 +39,7 @@ SLOW_IMPORTS = (
 )
 OURS = ("monitor", "tests")
 LOOK_SECONDS = 0.02
-QUIETLY = ("-q", "--tb=native", "-p", "no:cacheprovider", "-p", "no:cov", "-o", "tmp_path_retention_policy=none")
+QUIETLY = ("-q", "--tb=native", "-p", "no:cacheprovider", "-p", "no:cov")
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,8 @@ def _fork(tree: Path, run: Run[J]) -> int:
         _become(tree)
         sys.dont_write_bytecode = not run.compiles
         reports = _Reports()
-        pytest.main([*QUIETLY, *run.options, *run.tests], plugins=[reports])
+        # pytest keeps the temporary folders of its last three runs, and there are more than that at once.
+        pytest.main([*QUIETLY, f"--basetemp={tree.with_name('temporary')}", *run.options, *run.tests], plugins=[reports])
         (tree / "report.tmp").write_text(json.dumps(reports.results))
         (tree / "report.tmp").rename(tree / "report.json")
         code = 0

@@ -104,11 +104,12 @@ def lending_csv(recorded: Path, folder: Path, *, protocols: Iterable[str] = ("aa
     return _write(folder / "lending-DAI.csv", found)
 
 
-def for_rules(recorded: Path, folder: Path, *, venues: Iterable[str] = ("binance", "bybit", "dydx", "gate")) -> tuple[Path, ...]:
+def for_rules(recorded: Path, folder: Path, *, venues: Iterable[str] = ("binance", "bybit", "gate")) -> tuple[Path, ...]:
     """What every rule can be measured on whose inputs were recorded, 2019-2023: what replay reads, with equities, volatility and lending.
 
-    Left aside: monthly fed funds and the 2-year yield, which are not the daily rates that our metrics mean; rates of two days; no recording has the
-    supply of stablecoins, treasuries, VIX futures or breadth.
+    Left aside: the one decentralised venue, since an aggregate of those needs two and the rule would be blind; monthly fed funds and the 2-year
+    yield, which are not the daily rates that our metrics mean; rates of two days. No recording has the supply of stablecoins, treasuries, VIX
+    futures or breadth.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [make(recorded, folder) for make in (tvl_csv, cpi_csv, ppi_csv, releases_csv, vix_csv, spx_csv, dvol_csv, lending_csv)]

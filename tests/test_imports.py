@@ -72,6 +72,13 @@ def test_f_029_a_candle_whose_parts_stand_far_apart_in_a_file_is_seen_to_contrad
         assert START + 44 * HOUR not in {reading.at for reading in kept}
 
 
+def test_f_029_a_high_below_its_low_is_enough_to_refuse_a_bar():
+    candles = Candles()
+    for part, value in (("high", 4.0), ("low", 6.0)):
+        candles.add(seen(f"candle.4h.{part}", "BTC", value))
+    assert candles.broken() == {("candle.4h", "BTC", "s1", START): "high 4 is below low 6"}
+
+
 def test_of_a_part_that_comes_twice_the_last_counts():
     candles = Candles()
     for part, value in (("high", 1.0), ("low", 2.0), ("high", 3.0), ("volume", 1.0)):

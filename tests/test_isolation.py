@@ -34,6 +34,8 @@ NAMES = sorted(plugins("monitor.collectors", Collector))
 SAMPLES = {path.name.partition(".")[0].replace("_", "-"): path for path in SAMPLE_FILES}
 HANGS_AT_SECONDS = 2 * 3600.0
 LATE_SECONDS = 1.0
+# Parsing the same sample once more finds nothing new.
+SAMPLED_POLLS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +52,12 @@ class Sampled(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         began = ports.clock.monotonic()
         self.polled.append(began)
-        if self.sample is None:
+        if self.sample is None or len(self.polled) > SAMPLED_POLLS:
             await asyncio.sleep(float("inf") if self.hangs(began) else 0.0)
             return self.harvest(ports.clock.now_ms())
         made = self.sample.ports()
-        net: FakeNet = made.net  # type: ignore[assignment]  # a sample's net is a FakeNet
         if self.hangs(began):
-            for answer in self.sample.answers:
-                net.answer(answer["method"], answer["url"], HANG)
+            made = replace(made, net=FakeNet().answer("GET", "", HANG).answer("POST", "", HANG))
         await self.sample.collector.poll(made, self.sample.watch)
         return Harvest()
 
@@ -66,27 +66,36 @@ def every_collector(hung: str, hangs: Callable[[float], bool]) -> dict[str, Samp
     found = {}
     for name, made in plugins("monitor.collectors", Collector).items():
         sample = read_sample(SAMPLES[name]) if name in SAMPLES else None
+        if sample is not None and not (isinstance(sample.ports().net, FakeNet) and sample.answers):
+            sample = None  # a venue's library speaks to sockets of its own
         cadence = sample.collector.cadence if sample is not None else made.cadence
-        found[name] = Sampled(sample=sample, cadence=cadence, hangs=hangs if name == hung else lambda seconds: False)
+        found[name] = Sampled(sample=sample, cadence=max(cadence, MINUTE), hangs=hangs if name == hung else lambda seconds: False)
     return found
 
 
 def run(sources: Mapping[str, Sampled], seconds: float) -> None:
-    async def main(clock: VirtualClock) -> None:
+    async def main(clock: VirtualClock) -> dict[str, int]:
         feed = LiveFeed(sources, Ports(FakeNet(), clock, SureRandom()), Watch(), lambda: None)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), aclosing(feed.arrivals()) as arrivals:
                 async for _ in arrivals:
                     pass
+        return feed.crashes
 
-    run_virtual(main, START)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncio.to_thread", inline)  # virtual time has no threads, and web3 is imported in one
+        assert run_virtual(main, START) == {}
+
+
+async def inline(function: Callable[..., object], *arguments: object) -> object:
+    return function(*arguments)
 
 
 @pytest.mark.parametrize("hung", NAMES)
 def test_one_hung_source_delays_no_other_by_more_than_a_second_F_089(hung: str):
     """p99 of the lateness of all the others, hour after hour while one of them never answers."""
     sources = every_collector(hung, lambda seconds: True)
-    run(sources, 25 * 3600)
+    run(sources, 13 * 3600)
     assert len(sources[hung].polled) >= 2, "it is asked again"
     lateness = sorted(
         after - before - source.cadence / 1000 for name, source in sources.items() if name != hung for before, after in pairwise(source.polled)
@@ -133,11 +142,10 @@ def watch(sources: Mapping[str, Sampled], seconds: float, unknown_pending_ms: in
 
 @pytest.mark.parametrize("dead", NAMES)
 def test_a_dead_source_is_reported_within_twice_its_cadence_and_thirty_seconds_and_heals_by_itself_F_089(dead: str):
-    """Stand-ins with each one's cadence: some collectors have something to fall back on when their source is dead."""
+    """A stand-in with its cadence: some collectors have something to fall back on when their source is dead."""
     cadence = every_collector(dead, lambda seconds: False)[dead].cadence
     dies, heals = cadence / 1000 * 2 + 1, cadence / 1000 * 8 + 1
-    collectors = every_collector(dead, lambda seconds: dies <= seconds < heals)
-    sources = {name: replace(one, sample=None) for name, one in collectors.items()}
+    sources = {dead: Sampled(cadence=cadence, hangs=lambda seconds: dies <= seconds < heals), "another": Sampled(cadence=cadence)}
     seen = watch(sources, cadence / 1000 * 11 + 120)
     last_heard = START + round(max(at for at in sources[dead].polled if at < dies) * 1000)
     (reported, who, resolved), (back, _, is_back) = seen.down()

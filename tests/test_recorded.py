@@ -113,7 +113,7 @@ def test_lending_rates_are_fractions_of_their_days_and_a_debt_is_simple(recorded
 
 def test_what_rules_are_measured_on_is_written(recorded_data: Path, tmp_path: Path) -> None:
     files = recorded.for_rules(recorded_data, tmp_path / "rules")
-    assert len(files) == len(set(files)) == 18
+    assert len(files) == len(set(files)) == 16
 
 
 def test_everything_for_a_replay_is_written(recorded_data: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def _asked(net: FakeNet, method: str, params: Sequence[object]) -> object:
         ({"id": 7, "error": {"message": "x" * 500}}, SourceError, "x~"),
     ],
 )
-def test_a_reply_without_our_result_is_refused_F_064(reply: object, error: type[Exception], sentence: str) -> None:
+def test_a_reply_without_our_result_is_refused_F_064_F_097(reply: object, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence) as refused:
         rpc_result(reply, "eth_call", 7)
     assert len(str(refused.value)) < 200

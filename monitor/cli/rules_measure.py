@@ -29,26 +29,30 @@ def measure_rules(
 
     Per rule, over its subjects: episodes, episodes a year and the share of time in which it was true, both of the time in which it could be
     judged; medians over episodes of the hours from its beginning to the low of ETH's 4 h closes within the next 7 days (0 h: the low was in), of
-    how far the price fell to it, and of how far it had fallen from its high of the 7 days before; n is how many episodes have these. Then each
-    episode with its dates.
+    how far the price fell to it, and of how far it had fallen from its high of the 7 days before; n is how many episodes have these. The last row
+    has the same of any time, from every close. Then each episode with its dates.
     """
     start, end = when(from_, "--from"), when(to, "--to")
-    measured = _measured(context, start, end)
-    if as_json:
-        print_json([_fields(one) for one in measured])
-        return
-    from monitor.replay.measure import together
+    measured, lows = _measured(context, start, end)
+    from monitor.replay.measure import median_of, together
 
-    print_table(HEADINGS, (_row(together(list(own))) for _, own in groupby(measured, key=lambda one: one.rule)))
+    if as_json:
+        print_json({"rules": [_fields(one) for one in measured], "any_time": {"median": median_of(lows), "n": len(lows)}})
+        return
+    any_time = ("(any time)", "", "", "", "", *_low(median_of(lows)), str(len(lows)))
+    print_table(HEADINGS, [*(_row(together(list(own))) for _, own in groupby(measured, key=lambda one: one.rule)), any_time])
     typer.echo()
     print_table(("rule", "subject", "opened", "closed", "lead to low", "fell", "had fallen"), (row for one in measured for row in _episodes(one)))
+    for one in measured:
+        if not one.judged_ms:
+            typer.echo(f"{one.rule} {one.subject}: {one.state}: {one.reason}")
 
 
-def _measured(context: typer.Context, start: int | None, end: int | None) -> "list[Measured]":
+def _measured(context: typer.Context, start: int | None, end: int | None) -> "tuple[list[Measured], list[Low]]":
     from monitor.cli.common import progress
     from monitor.core.engine import Engine
     from monitor.registry import Catalogue
-    from monitor.replay.measure import CLOSE, closes_of, measure
+    from monitor.replay.measure import CLOSE, closes_of, measure, of_any_time
     from monitor.replay.runner import by_knowledge
 
     options = options_of(context)
@@ -61,7 +65,7 @@ def _measured(context: typer.Context, start: int | None, end: int | None) -> "li
         start, end = max(first, start if start is not None else first), end if end is not None else last
         prices = closes_of(store.select(CLOSE, first, last), ASSET)
         steps = by_knowledge(Engine(Catalogue()), settings_for(options, config, store), store.history(), end, list(store.ticks()))
-        return measure(progress(steps, "thinking"), prices, start, end)
+        return measure(progress(steps, "thinking"), prices, start, end), of_any_time(prices, start, end)
     finally:
         store.close()
 
@@ -80,8 +84,6 @@ def _low(low: "Low | None") -> tuple[str, str, str]:
 def _episodes(one: "Measured") -> "Iterator[Sequence[str]]":
     from monitor.core.units import iso
 
-    if not one.judged_ms:
-        yield one.rule, one.subject, str(one.state), one.reason, "", "", ""
     for episode in one.episodes:
         closed = "open" if episode.closed is None else iso(episode.closed)[:16]
         yield one.rule, one.subject, iso(episode.opened)[:16], closed, *_low(episode.low)

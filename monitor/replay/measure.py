@@ -58,6 +58,20 @@ class Low:
     had_fallen: float
 
 
+def median_of(lows: Sequence[Low]) -> Low | None:
+    """Each number's own median; None of none."""
+    if not lows:
+        return None
+    lead, fell, had_fallen = (median(numbers) for numbers in zip(*((low.lead_ms, low.fell, low.had_fallen) for low in lows), strict=True))
+    return Low(round(lead), fell, had_fallen)
+
+
+def of_any_time(prices: Prices, start: int, end: int) -> list[Low]:
+    """The lows as seen from every close from `start` to `end`: what a rule that knows nothing would have."""
+    found = (prices.around(at) for at in prices.at if start <= at <= end)
+    return [low for low in found if low is not None]
+
+
 @dataclass(frozen=True)
 class Span:
     """One episode; `closed` is None where it was still open in the end."""
@@ -94,11 +108,8 @@ class Measured:
 
     @property
     def median_low(self) -> Low | None:
-        """Each number's own median over the episodes that have one."""
-        if not self.lows:
-            return None
-        lead, fell, had_fallen = (median(numbers) for numbers in zip(*((low.lead_ms, low.fell, low.had_fallen) for low in self.lows), strict=True))
-        return Low(round(lead), fell, had_fallen)
+        """Over the episodes that have one."""
+        return median_of(self.lows)
 
 
 @dataclass

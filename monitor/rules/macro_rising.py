@@ -11,13 +11,15 @@ from monitor.core.units import DAY, Duration, iso, month_before
 from monitor.core.verdict import Condition, State, Unknown, Verdict, any_of, attempt, more_than
 from monitor.core.view import View
 
-PRINTS = {"macro.cpi": "CPI", "macro.ppi": "PPI"}
+PRINTS = {"macro.cpi": "CPI", "macro.cpi_sa": "CPI", "macro.ppi": "PPI"}
+READ = {"yoy": ("macro.cpi", "macro.ppi"), "mom": ("macro.cpi_sa", "macro.ppi")}
 SCALE_POINTS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class MacroRising(Rule):
-    """ALVH. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month; both rounded half-up to 0.1 points.
+    """ALVH. The variant `yoy` compares year-on-year changes of the levels, `mom` month-on-month, of the
+    seasonally adjusted CPI (the PPI is read as it is fed); both rounded half-up to 0.1 points.
 
     A print counts for `valid_for` after its release. The previous print is the previous *published* month of the same vintage: a month that was never
     published is passed over, and never interpolated. Of several sources the most precise is read; they are contested where they differ by more
@@ -33,13 +35,13 @@ class MacroRising(Rule):
     variant: Literal["yoy", "mom"] = "yoy"
 
     def inputs(self, subject: str) -> tuple[Input, ...]:
-        return tuple(Input(metric, subject) for metric in PRINTS)
+        return tuple(Input(metric, subject) for metric in READ[self.variant])
 
     def configured(self, subject: str, has: Configured) -> bool:
         return any(has(one) for one in self.inputs(subject))
 
     def judge(self, view: View, subject: str) -> Verdict:
-        metrics = [metric for metric in PRINTS if view.sources(metric, subject)]
+        metrics = [metric for metric in READ[self.variant] if view.sources(metric, subject)]
         if not metrics:
             raise Unknown("missing", "no CPI or PPI print is known yet")
         parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]  # mypy does not infer a lambda's default

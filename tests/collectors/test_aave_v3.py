@@ -10,7 +10,7 @@ from monitor.core.door import admit
 from monitor.errors import SourceError
 from monitor.registry import build
 from monitor.source import Harvest
-from tests.collectors.aave_market import (
+from tests.collectors.aave_node import (
     ACCOUNT,
     BALANCE,
     BEHIND,

@@ -7,6 +7,7 @@ from monitor.core.effects import Alerted, EpisodeClosed, EpisodeOpened, Held, Ju
 from monitor.core.engine import needed_first
 from monitor.core.events import Batch, Configured, Event, Signal, Tick
 from monitor.core.mind import REARM_MS
+from monitor.core.operator import CLOCK_SET_BACK
 from monitor.core.proposal import NOT_BUILT
 from monitor.core.rule import Input
 from monitor.core.state import Instance
@@ -248,6 +249,17 @@ def test_a_quote_is_renewed_when_it_runs_out_and_an_unpriceable_layer_expires():
     assert (fresh.reason, fresh.valid_until, fresh.proposal.position_value_usd) == (layer.reason, START + 2 * HOUR, 12_000.0)
     (gone,) = [e for e in play(subject, [Tick(START + 2 * HOUR)]) if isinstance(e, LayerMoved)]
     assert (gone.state, gone.reason) == ("expired", "it could not be quoted anew: no fresh price of ETH")
+
+
+def test_a_quote_of_a_clock_that_was_ahead_is_made_anew_F_102():
+    """It would be valid for thirty days and an hour; once the clock is set back it is quoted again, or expires."""
+    subject = engine(**ETH)
+    (layer,) = [e for e in run(subject, ON, start=START + 30 * DAY) if isinstance(e, LayerMoved)]
+    assert layer.valid_until == START + 30 * DAY + HOUR
+    effects = play(subject, [Signal(START, "c1", "clock", CLOCK_SET_BACK, "clock")])
+    assert subject.now == START
+    assert [e.state for e in effects if isinstance(e, LayerMoved)] == ["expired"]
+    assert [e.type for e in effects if isinstance(e, Alerted)] == ["data.conflict"]
 
 
 def test_a_layer_whose_position_is_gone_expires():

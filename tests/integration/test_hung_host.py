@@ -224,3 +224,23 @@ async def test_an_answer_that_comes_after_its_deadline_is_not_taken_for_the_next
         await asyncio.sleep(0.3)
         assert await net.get_json(server.url) == 2
         assert server.connections == 2
+
+
+# --- F-102: what the hour is elsewhere ------------------------------------------------------------------------------------------
+
+
+async def test_every_answer_is_a_witness_of_the_hour_F_102() -> None:
+    """Ours, a webhook's, a library's, and refusals too; by host, since one machine has one clock."""
+    heard: list[tuple[str, str, str]] = []
+    date = "Fri, 20 Nov 2026 12:00:00 GMT"
+    async with (
+        HttpNet(on_date=lambda *said: heard.append(said)) as net,
+        Hostile(plain(b"1", "200 OK", f"Date: {date}", "Age: 7")) as server,
+        Hostile(plain(b"1", "503 X", f"Date: {date}")) as busy,
+    ):
+        await net.get_json(server.url)
+        await net.post(server.url, b"{}", {})
+        await (await net.client_session().get(server.url)).read()
+        with pytest.raises(SourceError):
+            await net.get_json(busy.url)
+    assert heard == [("127.0.0.1", date, "7")] * 3 + [("127.0.0.1", date, "")]

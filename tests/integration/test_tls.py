@@ -11,7 +11,10 @@ import pytest
 
 from monitor.errors import SourceError
 from monitor.net import HttpNet
+from monitor.registry import plugins
+from monitor.source import Collector
 from monitor.trust import OLD_DAYS, TrustStore, trust_store
+from tests.cli.speak import speak
 from tests.integration.asks import CANARY, OWN, Ask, webhook
 from tests.integration.certificates import DAY, Certificate, made, secure, tls_1_0
 
@@ -129,3 +132,14 @@ def test_a_folder_of_single_certificates_is_read_too_F_091(authority: Certificat
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "many"))
     assert trust_store().authorities == 3
+
+
+def test_check_says_what_is_wrong_with_the_trust_store_F_091(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nowhere"))
+    off = [f"  {name}: {{enabled: no}}" for name in plugins("monitor.collectors", Collector)]
+    file = tmp_path / "hedge-monitor.yaml"
+    file.write_text("\n".join([f"store: {{url: 'sqlite:///{tmp_path}/check.db'}}", "sources:", *off, ""]))
+    said = speak("check", config=file)
+    assert said.code == 1
+    assert re.search(r"^failed +trust certificates: no certificate authority at .*nowhere\.pem", said.out, re.MULTILINE), said.out

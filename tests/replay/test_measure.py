@@ -10,7 +10,7 @@ from monitor.core.effects import Effect, EpisodeClosed, EpisodeOpened, Judged
 from monitor.core.events import Tick
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import State, Verdict
-from monitor.replay.measure import BAR_MS, CLOSE, Low, Measured, Prices, Span, closes_of, measure, together
+from monitor.replay.measure import BAR_MS, CLOSE, Low, Measured, Prices, Span, closes_of, measure, median_of, of_any_time, together
 from tests.builders import START, seen, series
 from tests.cli.csv_files import FELL_MS, csv_of, fallen_store, print_rows, tvl_rows
 from tests.cli.speak import speak
@@ -84,6 +84,14 @@ def test_a_low_is_known_where_closes_cover_both_weeks(first: int, count: int, kn
     assert Prices().around(START) is None
 
 
+def test_of_any_time_there_is_a_low_for_every_close_that_both_weeks_cover():
+    falling = prices([100.0 - n / 10 for n in range(100)])
+    found = of_any_time(falling, START - 14 * DAY, START + DAY)
+    assert len(found) == 100 - 41 - 42
+    assert median_of(found) == Low(42 * BAR_MS, pytest.approx(-0.044, abs=0.01), pytest.approx(-0.042, abs=0.01))  # type: ignore[arg-type]  # approx stands for a float
+    assert of_any_time(falling, START + 30 * DAY, START + 40 * DAY) == [] and median_of([]) is None
+
+
 def test_the_closes_are_of_the_perp_before_the_spot_and_of_one_source():
     spot, perp = (series(CLOSE, subject, [value] * 3, step_ms=BAR_MS) for subject, value in (("spot:ETH", 1.0), ("ETH", 2.0)))
     others = [seen(CLOSE, "BTC", 9.0), seen("candle.4h.high", "ETH", 9.0), *series(CLOSE, "ETH", [3.0], step_ms=BAR_MS, source="z")]
@@ -127,11 +135,14 @@ def test_the_command_prints_each_rule_and_each_episode_with_its_dates(store: Pat
     assert said.code == 0, said.err
     lines = [line.split() for line in said.out.splitlines()]
     assert [line[2:4] for line in lines if line[:2] == ["tvl-drawdown", "chain:ethereum"]] == [["1", "171.9"], ["2024-02-13T00:00", "open"]]
-    assert [line[2] for line in lines if line[:2] == ["funding-spike", "BTC"]] == ["UNKNOWN"]
+    assert [line for line in lines if line[:2] == ["(any", "time)"]] != []
+    assert [line[2] for line in lines if line[:2] == ["funding-spike", "BTC:"]] == ["UNKNOWN:"]
 
 
 def test_for_machines_it_gives_every_subject_with_its_numbers(store: Path):
-    said = json.loads(speak("rules", "measure", "--json", store=store).out)
+    told = json.loads(speak("rules", "measure", "--json", store=store).out)
+    said = told["rules"]
+    assert told["any_time"]["n"] == 300 - 84 + 1 and told["any_time"]["median"]["fell"] < 0
     (tvl,) = [one for one in said if one["rule"] == "tvl-drawdown" and one["subject"] == "chain:ethereum"]
     assert (tvl["episodes"][0]["at"], tvl["n"]) == ("2024-02-13T00:00:00Z", 1)
     assert tvl["median"] == tvl["episodes"][0]["low"]
@@ -140,7 +151,7 @@ def test_for_machines_it_gives_every_subject_with_its_numbers(store: Path):
 
 
 def test_from_a_later_instant_on_earlier_episodes_do_not_count(store: Path):
-    found = json.loads(speak("rules", "measure", "--from", "2024-02-13T01:00", "--json", store=store).out)
+    found = json.loads(speak("rules", "measure", "--from", "2024-02-13T01:00", "--json", store=store).out)["rules"]
     assert [one["episodes"] for one in found if one["subject"] == "chain:ethereum" and one["rule"] == "tvl-drawdown"] == [[]]
 
 
@@ -154,7 +165,7 @@ def test_a_store_without_prices_has_no_lows(tmp_path: Path):
     file = csv_of(tmp_path / "t.csv", [*print_rows([100] * 15), *tvl_rows([100.0] * 72 + [80.0] * 24)])
     store = tmp_path / "no.db"
     assert speak("import", file, store=store).code == 0
-    found = json.loads(speak("rules", "measure", "--json", store=store).out)
-    assert [
-        (one["n"], one["median"], len(one["episodes"])) for one in found if one["subject"] == "chain:ethereum" and one["rule"] == "tvl-drawdown"
-    ] == [(0, None, 1)]
+    told = json.loads(speak("rules", "measure", "--json", store=store).out)
+    assert told["any_time"] == {"median": None, "n": 0}
+    (tvl,) = [one for one in told["rules"] if one["rule"] == "tvl-drawdown" and one["subject"] == "chain:ethereum"]
+    assert (tvl["n"], tvl["median"], len(tvl["episodes"])) == (0, None, 1)

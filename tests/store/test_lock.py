@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.core.events import Tick
 from monitor.store.lock import StoreInUse
 from monitor.store.sqlite import SqliteStore
 
@@ -62,3 +63,23 @@ def test_a_closed_store_can_be_opened_again_by_another_writer(tmp_path: Path):
     with pytest.raises(StoreInUse, match="in use by run"):
         SqliteStore(path, role="import")
     second.close()
+
+
+def test_a_writer_whose_lock_was_taken_away_while_it_slept_writes_and_sends_nothing_F_103(tmp_path: Path):
+    """A daemon that was stopped for hours may find another in its place: it looks before each commit and before each delivery."""
+    path = tmp_path / "monitor.db"
+    sleeper = SqliteStore(str(path), role="run")
+    sleeper.commit(Tick(1), ())
+    assert sleeper.outbox.waiting("pager", 1) == []
+    (tmp_path / "monitor.db.lock").unlink()
+    with pytest.raises(StoreInUse, match="another process may be the writer now"):
+        sleeper.commit(Tick(2), ())
+    heir = SqliteStore(str(path), role="run")
+    with pytest.raises(StoreInUse, match="another process may be the writer now"):
+        sleeper.commit(Tick(2), ())
+    with pytest.raises(StoreInUse, match="another process may be the writer now"):
+        sleeper.outbox.waiting("pager", 1)
+    heir.commit(Tick(3), ())
+    assert [event for _, event in heir.journal()] == [Tick(1), Tick(3)]
+    heir.close()
+    sleeper.close()

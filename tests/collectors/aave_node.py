@@ -1,4 +1,4 @@
-"""An Aave v3 market and an account in it, out of tables, and the collector set before them."""
+"""A node of Aave v3 out of tables: a v3.0 market of USDC and WETH and an account in it, and what a collector makes of them."""
 
 import asyncio
 import random
@@ -53,7 +53,7 @@ def configured(token: str) -> Call:
 
 
 def node(**settings: Any) -> FakeChain:
-    """A v3.0 market of USDC, WETH and a second token that calls itself USDC too, and an account in it."""
+    """A v3.0 market of USDC and WETH, and an account that owes 1000 USDC against 2 WETH."""
     chain = FakeChain(**settings)
     for name, place in (("getPool", POOL), ("getPoolDataProvider", DATA), ("getPriceOracle", ORACLE)):
         chain.say(Call(PROVIDER, "aave_v3_addresses_provider", name), place)
