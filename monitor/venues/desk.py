@@ -123,6 +123,10 @@ class Desk:
             self.refused = refused
             self._loaded = (clock.monotonic(), wanted)
 
+    def forget_markets(self) -> None:
+        """Have the venue's markets told anew before the next question."""
+        self._loaded = None
+
     def _market_or_nothing(self, row: Any) -> Market | None:
         """ccxt's own parser, row by row: one row that it cannot read would otherwise hide the whole list."""
         try:

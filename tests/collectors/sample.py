@@ -73,6 +73,9 @@ class Sample:
     async def poll(self, answers: Answers | None = None) -> Harvest:
         return await self.collector.poll(self.ports(answers), self.watch)
 
+    async def close(self) -> None:
+        """Let go of what was kept from one poll to the next."""
+
     def damaged(self) -> Iterator[tuple[str, Answers]]:
         """Every answer with one value damaged, under a name that says which and how."""
         raise NotImplementedError

@@ -58,11 +58,14 @@ class ChainSample(Sample):
         return Ports(net, StillClock(self.now_ms), Random(0))
 
     def damaged(self) -> Iterator[tuple[str, Answers]]:
+        return self._damaged(self._results())
+
+    def _damaged(self, results: Mapping[str, object]) -> Iterator[tuple[str, Answers]]:
         for index, answer in enumerate(self.answers):
             if "outputs" in answer:
                 for name, change in self._damaged_call(answer):
                     yield f"{answer['function']} of {answer['to']}: {name}", (*self.answers[:index], answer | change, *self.answers[index + 1 :])
-        for method, result in self._results().items():
+        for method, result in results.items():
             for name, damage in damaged_json(result, self.removable):
                 yield f"{method} {name}", (*self.answers, {"method": method, "result": damage})
 

@@ -71,11 +71,13 @@ def test_what_a_collector_provides_it_delivers(path: Path) -> None:
 @each_sample_in_time
 def test_one_damaged_value_lets_no_bad_number_in_and_is_never_silent(path: Path) -> None:
     sample = read_sample(path)
-    damages = list(sample.damaged())
+    damages = sample.damaged()
 
-    async def every_damage() -> None:
+    async def every_damage() -> int:
         whole, _, _ = await seen(sample)
+        count = 0
         for name, answers in damages:
+            count += 1
             facts, refused, reasons = await seen(sample, answers)
             assert all(reason.isprintable() and 0 < len(reason) <= MAX_REASON_CHARACTERS for reason in reasons), (name, reasons)
             if sample.has_fallback:  # other facts, all true ones
@@ -85,9 +87,10 @@ def test_one_damaged_value_lets_no_bad_number_in_and_is_never_silent(path: Path)
             # A text that is one row shorter is a text that is one row shorter.
             one_row_less = name.startswith("text ") and name.endswith(": removed")
             assert facts.keys() == whole.keys() or refused or reasons or one_row_less, f"{name}: lost in silence"
+        await sample.close()
+        return count
 
-    assert len(damages) > 20
-    asyncio.run(every_damage())
+    assert asyncio.run(every_damage()) > 20
 
 
 def test_every_collector_has_a_sample_and_every_sample_a_collector() -> None:
