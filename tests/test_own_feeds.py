@@ -202,7 +202,7 @@ POSITIONS = (
 )
 WATCH = Watch(
     assets=("BTC", "ETH"),
-    spot_pairs=("ETH",),
+    spot_assets=("ETH",),
     tvl_subjects=("chain:ethereum", "protocol:aave-v3"),
     lending_subjects=("lending:ethereum/aave-v3/USDC",),
     positions=POSITIONS,

@@ -138,7 +138,7 @@ async def test_an_asset_that_is_not_listed_is_named_and_the_others_are_read(bina
 
 async def test_a_spot_pair_that_the_venue_refuses_costs_only_itself(binance: Binance) -> None:
     net = SampleNet({**samples("binance"), "GET /api/v3/exchangeInfo": Reply(400, '{"code": -1121, "msg": "Invalid symbol."}')})
-    harvest = await binance.poll(ports(net), Watch(assets=("BTC",), spot_pairs=("spot:BTC",)))
+    harvest = await binance.poll(ports(net), Watch(assets=("BTC",), spot_assets=("BTC",)))
     assert {r.subject for r in harvest.readings} == {"BTC"}
     assert any("spot market of BTC" in reason for reason in harvest.rejected)
 
@@ -159,7 +159,7 @@ async def test_a_halted_market_is_refused_f_019(binance: Binance) -> None:
 
 async def test_the_market_list_is_asked_for_once_a_day_and_when_the_watch_changes(binance: Binance) -> None:
     net = SampleNet(samples("binance"))
-    spot_too = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+    spot_too = Watch(assets=("BTC",), spot_assets=("BTC",))
     for watch, now_ms in [(BITCOIN, 0), (BITCOIN, DAY - 1), (BITCOIN, DAY), (spot_too, DAY), (spot_too, DAY)]:
         await binance.poll(ports(net, NOW_MS + now_ms), watch)
     assert net.asked.count(MARKETS) == 3

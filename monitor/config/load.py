@@ -164,12 +164,13 @@ class _Reader:
     def _watched(self) -> Config:
         """What the sources are asked to look at."""
         sources = self._part("sources")
-        pairs = texts(self.draft, ("sources", "spot"), sources["spot"]) if "spot" in sources else ()
-        for index, pair in enumerate(pairs):
-            if re.fullmatch(rf"{ASSET}(/{ASSET})?", pair) is None:
-                self.draft.add(("sources", "spot", index), f"{shown(pair)!r} is not a spot pair; write it in capitals, such as ETH/USDC")
+        spot = texts(self.draft, ("sources", "spot"), sources["spot"]) if "spot" in sources else ()
+        for index, asset in enumerate(spot):
+            if re.fullmatch(ASSET, asset) is None:
+                advice = "write the asset alone, in capitals, such as ETH; it is charted against the dollar coin of each venue"
+                self.draft.add(("sources", "spot", index), f"{shown(asset)!r} is not an asset; {advice}")
         tvl, lending = self._subjects("tvl", DEFAULT_TVL_SUBJECTS), self._subjects("lending", ())
-        return Config(tvl_subjects=tvl, lending_subjects=lending, spot_pairs=pairs)
+        return Config(tvl_subjects=tvl, lending_subjects=lending, spot_assets=spot)
 
     def _subjects(self, kind: str, default: tuple[str, ...]) -> tuple[str, ...]:
         part = self._part("sources", kind)

@@ -139,7 +139,7 @@ class Config:
     sources: Mapping[str, "Collector"] = field(default_factory=dict)
     tvl_subjects: tuple[str, ...] = DEFAULT_TVL_SUBJECTS
     lending_subjects: tuple[str, ...] = ()
-    spot_pairs: tuple[str, ...] = ()
+    spot_assets: tuple[str, ...] = ()
     rules: Mapping[str, RuleEntry] = field(default_factory=dict)
     gates: Mapping[str, "Gate"] = field(default_factory=dict)
     alerts: Alerts = field(default_factory=Alerts)
@@ -162,7 +162,7 @@ class Config:
     def watch(self) -> Watch:
         """What the collectors are asked to look at: as declared, and as the positions imply."""
         tvl, lending = (self.subjects_of(scope) for scope in ("tvl", "lending"))
-        return Watch(self.assets, self.spot_pairs, tvl, lending, self.positions, self.chains)
+        return Watch(self.assets, self.spot_assets, tvl, lending, self.positions, self.chains)
 
     def subjects_of(self, scope: str) -> tuple[str, ...]:
         """The subjects for which a rule of this scope is judged, as the engine sees it."""

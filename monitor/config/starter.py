@@ -42,7 +42,7 @@ _REST = """
 sources:
   tvl:
     subjects: [chain:ethereum]
-#  spot: [ETH/USDC]
+#  spot: [ETH]
   # Your own data can stand in for any of them, in the units of the README's table.
 #  http-json:
 #    feeds:

@@ -63,7 +63,7 @@ class Watch:
     """Everything the collectors are asked to look at."""
 
     assets: tuple[str, ...] = ()
-    spot_pairs: tuple[str, ...] = ()
+    spot_assets: tuple[str, ...] = ()
     tvl_subjects: tuple[str, ...] = ()
     lending_subjects: tuple[str, ...] = ()
     positions: tuple[Position, ...] = ()

@@ -71,7 +71,7 @@ class CcxtVenue(Collector):
     candle_page: ClassVar[int] = 500
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
-        """Funding, quotes and candles of the watched assets' perpetuals, and candles of the configured spot pairs."""
+        """Funding, quotes and candles of the watched assets' perpetuals, and spot candles of those that are configured."""
         fields = {*self.quote_fields, *(["open_interest.usd"] if "open_interest.coins" in self.quote_fields else [])}
         quotes = {metric for metric in fields if self.dated_quotes or METRICS[metric].undated}
         perpetual = {"funding.rate", "funding.interval_hours", *quotes}
@@ -84,7 +84,7 @@ class CcxtVenue(Collector):
 
     def charted(self, watch: Watch) -> dict[str, str]:
         """ccxt's symbols of everything that has candles, by subject: the assets' perpetuals, and the spot pairs where it has spot."""
-        spot = [asset_of(pair) for pair in watch.spot_pairs] if self.spot_currency else []
+        spot = watch.spot_assets if self.spot_currency else ()
         return {asset: self.perpetual(asset) for asset in watch.assets} | {f"spot:{asset}": f"{asset}/{self.spot_currency}" for asset in spot}
 
     async def quotes(self, desk: Desk, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
@@ -147,7 +147,7 @@ class CcxtVenue(Collector):
         questions: dict[str, Callable[[], Awaitable[Sequence[Market]]]] = {}
         if watch.assets:
             questions["markets"] = partial(_markets, desk.exchange, self.market_type, {})
-        spot = [asset_of(pair) for pair in watch.spot_pairs] if self.spot_currency else []
+        spot = watch.spot_assets if self.spot_currency else ()
         for asset in spot if self.spot_by_symbol else spot[:1]:
             only = {"symbol": f"{asset}{self.spot_currency}"} if self.spot_by_symbol else {}
             questions[f"spot market of {asset}"] = partial(_markets, desk.exchange, "spot", only)
@@ -256,11 +256,6 @@ class CcxtVenue(Collector):
         unplaced = [r for r in harvest.readings if r.at is None or not _near(r.at, from_ms)]
         placed = sorted((r for r in harvest.readings if r.at is not None and from_ms <= slot(r.at) < until_ms), key=_at)
         return Harvest([*placed, *unplaced], [f"{self.id}: {reason}" for reason in (*harvest.rejected, *gaps)])
-
-
-def asset_of(pair: str) -> str:
-    """`BTC` of `spot:BTC`."""
-    return pair.removeprefix("spot:")
 
 
 def closed_by(ports: Ports, desk: Desk) -> int:

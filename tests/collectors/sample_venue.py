@@ -34,6 +34,6 @@ class VenueSample(Sample):
 
 def venue_sample(path: Path, collector_class: type[Collector], written: Mapping[str, Any]) -> VenueSample:
     """The bodies of one venue, as a daemon that watches Bitcoin asks for them."""
-    spot = ("spot:BTC",) if any("spot" in question or "/api/v3/" in question for question in written) else ()
+    spot = ("BTC",) if any("spot" in question or "/api/v3/" in question for question in written) else ()
     answers = tuple({"url": question, "json": body} for question, body in written.items())
-    return VenueSample(path, collector_class, {}, Watch(assets=("BTC",), spot_pairs=spot), NOW_MS, answers, frozenset())
+    return VenueSample(path, collector_class, {}, Watch(assets=("BTC",), spot_assets=spot), NOW_MS, answers, frozenset())

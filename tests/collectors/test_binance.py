@@ -8,7 +8,7 @@ from monitor.core.door import admit
 from monitor.core.units import HOUR
 from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
-WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+WATCH = Watch(assets=("BTC",), spot_assets=("BTC",))
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ async def test_open_interest_that_fails_costs_no_price() -> None:
 
 
 async def test_a_spot_pair_is_charted_without_any_perpetual() -> None:
-    harvest, net = await poll(samples("binance"), Watch(spot_pairs=("spot:BTC",)))
+    harvest, net = await poll(samples("binance"), Watch(spot_assets=("BTC",)))
     assert {r.subject for r in harvest.readings} == {"spot:BTC"}
     assert net.asked == ["GET /api/v3/exchangeInfo", "GET /api/v3/klines"]
     assert net.questions[0] == {"symbol": "BTCUSDT"}

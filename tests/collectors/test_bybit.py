@@ -9,7 +9,7 @@ from monitor.core.units import HOUR
 from monitor.errors import SourceError
 from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
-WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+WATCH = Watch(assets=("BTC",), spot_assets=("BTC",))
 HISTORY = "GET /v5/market/funding/history"
 TICKERS = "GET /v5/market/tickers"
 

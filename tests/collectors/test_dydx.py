@@ -8,7 +8,7 @@ from monitor.core.door import admit
 from monitor.core.units import HOUR
 from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
-WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+WATCH = Watch(assets=("BTC",), spot_assets=("BTC",))
 HISTORY = "GET /v4/historicalFunding/BTC-USD"
 
 
@@ -39,7 +39,7 @@ async def test_a_poll_brings_everything_it_promises_and_nothing_is_refused() -> 
 
 def test_it_has_no_spot_market_so_promises_none() -> None:
     assert {subject for _, subject in Dydx().provides(WATCH)} == {"BTC"}
-    assert Dydx().provides(Watch(spot_pairs=("spot:BTC",))) == frozenset()
+    assert Dydx().provides(Watch(spot_assets=("BTC",))) == frozenset()
 
 
 async def test_settled_rates_fall_on_their_hour_and_cover_one_f_012() -> None:

@@ -9,7 +9,7 @@ from monitor.core.units import HOUR
 from monitor.errors import BadPayload
 from tests.collectors.sample_net import NOON_MS, NOW_MS, SampleNet, ports, samples, unthrottle
 
-WATCH = Watch(assets=("BTC",), spot_pairs=("spot:BTC",))
+WATCH = Watch(assets=("BTC",), spot_assets=("BTC",))
 CONTEXTS = "POST /info metaAndAssetCtxs"
 HISTORY = "POST /info fundingHistory"
 

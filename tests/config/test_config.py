@@ -29,7 +29,7 @@ positions:
   - {{id: wallet, kind: tokens, amounts: {{WBTC: 1e-4, USDC: 5_000}}}}
 sources:
   tvl: {{subjects: ["chain:base"]}}
-  spot: [ETH/USDC]
+  spot: [ETH]
   fred: {{api_key: abcdef, cadence: 1h}}
 rules:
   tvl-drawdown: {{threshold: 800bp, overrides: {{"chain:base": {{threshold: 12%}}}}}}
@@ -68,7 +68,7 @@ def test_the_watch_is_what_is_declared_and_what_the_positions_imply(tmp_path: Pa
     watch = config.watch
     assert watch.assets == subjects_of(Scope.ASSET, Settings(book=config.book, positions=config.positions))
     assert "SOL" in watch.assets
-    assert watch.spot_pairs == ("ETH/USDC",)
+    assert watch.spot_assets == ("ETH",)
     assert watch.tvl_subjects == ("protocol:uniswap-v3", "protocol:uniswap-v3@ethereum", "chain:ethereum", "protocol:aave-v3", "chain:base")
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 NOW_MS = parse_time("2025-03-12T12:30:00Z")
 VENUES = [Binance, Bybit, Hyperliquid, Dydx]
-WATCH = Watch(assets=("BTC", "ETH"), spot_pairs=("spot:BTC",))
+WATCH = Watch(assets=("BTC", "ETH"), spot_assets=("BTC",))
 
 
 @dataclass
