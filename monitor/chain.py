@@ -31,6 +31,7 @@ KNOWN_GENESIS: Mapping[int, str] = {
 }
 ANSWER_BYTES = 64 * 1024
 MOST_AMOUNT = 2**128 - 1
+MOST_DECIMALS = 77  # 10**78 no longer fits a uint256
 WORD = 32
 
 # The header in the order in which it is hashed: bytes of that size, a number (0), or bytes of any size (-1).

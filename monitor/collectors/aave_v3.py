@@ -8,7 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, amount, each_chain, output, outputs, plausible, unless_absent
+from monitor.chain import (
+    MOST_DECIMALS,
+    Address,
+    Answer,
+    Block,
+    BlockPinnedReader,
+    Call,
+    amount,
+    each_chain,
+    output,
+    outputs,
+    plausible,
+    unless_absent,
+)
 from monitor.core import aave
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -37,7 +50,6 @@ POOL_ABI, DATA_ABI, ORACLE_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_
 RATES = ("supply_apy", "borrow_apr")
 ALWAYS = (*RATES, "utilisation", "supplied", "borrowed", "status")
 CURVE_PARTS = 4
-MOST_DECIMALS = 77  # 10**78 no longer fits a uint256
 NOWHERE = "0x" + "0" * 40
 
 

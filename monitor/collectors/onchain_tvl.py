@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
+from monitor.chain import MOST_DECIMALS, Answer, Block, BlockPinnedReader, Call, Failed
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
@@ -118,11 +118,13 @@ def parse(block: Block, answered: Sequence[tuple[Sum, Sequence[Answer]]]) -> Har
 
 
 def total_of(answers: Sequence[Answer]) -> tuple[int, int]:
-    """(sum of the balances in raw units, decimals). BadPayload if a call has no value."""
+    """(sum of the balances in raw units, decimals). BadPayload if a call has no value, or the decimals are none."""
     values = list[int]()
     for answer in answers:
         if isinstance(answer, Failed):
             raise BadPayload(answer.reason)
         values.append(int(answer[0]))
     decimals, *balances = values
+    if decimals > MOST_DECIMALS:
+        raise BadPayload(f"it says that it has {decimals} decimals, which no amount can have")
     return sum(balances), decimals

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from monitor.chain import MULTICALL3, Answer, Block, BlockPinnedReader, Call, Failed
+from monitor.chain import MOST_DECIMALS, MULTICALL3, Answer, Block, BlockPinnedReader, Call, Failed
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR, Duration, Usd
@@ -25,7 +25,6 @@ NATIVE: Mapping[int, str] = {
     1: "ETH", 10: "ETH", 56: "BNB", 100: "XDAI", 137: "POL", 8453: "ETH", 42161: "ETH", 43114: "AVAX", 59144: "ETH", 534352: "ETH",
 }  # fmt: skip
 NATIVE_DECIMALS = 18
-MOST_DECIMALS = 77  # 10**78 no longer fits a uint256
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Asset = Annotated[str, Field(pattern=f"^{ASSET}$")]
 Protocol = Annotated[str, Field(pattern=f"^(?:{PROTOCOL})$")]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
+from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed, amount
 from monitor.core.amm import MAX_TICK, MIN_TICK, Payout, Stake, TickEdge, V3Pool, V3Position, payout, sqrt_ratio_at_tick
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -111,13 +111,21 @@ async def _states(
     readings = dict[tuple[str, str], Reading]()
     for position_id, group in calls.items():
         try:
-            own = [answers[call] for call in group]
+            own = [_reserve(answers[call]) if call.function == "balanceOf" else answers[call] for call in group]
             rows = parse_state(position_id, chain, block, holdings[position_id], group, own)
             readings |= {(row.metric, row.subject): row for row in rows}
             rejected += [f"{position_id}: reserve of its pool: {answer.reason}" for answer in own[9:11] if isinstance(answer, Failed)]
         except BadPayload as problem:
             rejected.append(f"{position_id}: {problem}")
     return Harvest(list(readings.values()), rejected)
+
+
+def _reserve(answer: Answer) -> Answer:
+    """What a pool holds of a token: Failed for an amount that no token has, which costs the reserve alone."""
+    try:
+        return answer if isinstance(answer, Failed) else (amount(answer),)
+    except BadPayload as problem:
+        return Failed(str(problem))
 
 
 def _held(manager: str, position: Position) -> Call:

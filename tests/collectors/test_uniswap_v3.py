@@ -146,10 +146,12 @@ def test_a_missing_part_of_the_state_refuses_the_position_and_is_never_a_zero(ca
     assert poll(chain, watch(LP)) == Harvest([], [f"lp: {sentence}"])
 
 
-def test_a_token_that_hides_its_balance_costs_the_reserve_alone() -> None:
+@pytest.mark.parametrize(("answer", "success"), [(b"", False), ((2**128).to_bytes(32), True)], ids=["silent", "more than there is"])
+def test_a_token_that_hides_its_balance_costs_the_reserve_alone(answer: bytes, success: bool) -> None:
     chain = node()
-    chain.say_raw(Call(TOKEN0, "erc20", "balanceOf", (POOL,)), b"", success=False)
+    chain.say_raw(Call(TOKEN0, "erc20", "balanceOf", (POOL,)), answer, success=success)
     harvest = poll(chain, watch(LP))
+    assert len(harvest.rejected) == 1 and harvest.rejected[0].startswith("lp: reserve of its pool: ")
     assert "pool.reserve0" not in values(harvest, f"pool:local/{POOL}")
     assert values(harvest, f"pool:local/{POOL}")["pool.reserve1"] == 10**16
     assert values(harvest)["position.fees0"] == FEES0
