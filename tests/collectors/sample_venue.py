@@ -15,7 +15,7 @@ from tests.collectors.sample_net import NOW_MS, SampleNet, ports
 
 @dataclass(frozen=True)
 class VenueSample(Sample):
-    """A venue that is asked through ccxt. Making its exchange takes four times as long as a poll, so one is kept, and told its markets anew each time."""
+    """A venue that is asked through ccxt. Making its exchange takes four times as long as a poll: one is kept, and told its markets anew."""
 
     def ports(self, answers: Answers | None = None) -> Ports:
         return ports(SampleNet(_bodies(answers or self.answers)))
