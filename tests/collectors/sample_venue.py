@@ -26,6 +26,7 @@ class VenueSample(Sample):
         venue: CcxtVenue
         net: SampleNet
         venue, net = vars(self)["_kept"]
+        net.asked.clear()
         net.bodies = _bodies(answers or self.answers)
         if (desk := vars(venue).get("_desk")) is not None:
             desk.forget_markets()
