@@ -1,6 +1,7 @@
 """Everything that is known so far, by series. It holds only what events have brought, so nothing in it can look ahead.
 
-A series is three columns sorted by `at`, the newest revision of each instant on top. Older points fall off at `MAX_POINTS`.
+A series is three columns sorted by `at`, the newest revision of each instant on top. Beyond `MAX_POINTS` the older ones are thinned to the last of
+each hour, since a month of minutes is still asked for by its hours; what is too much even so falls off.
 """
 
 from array import array
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, MutableSequence
 from typing import Any
 
 from monitor.core.observation import Observation, SeriesKey
+from monitor.core.units import HOUR
 from monitor.core.vocabulary import find_metric
 
 MAX_POINTS = 20_000
@@ -58,8 +60,13 @@ class Series:
     def _trim(self) -> None:
         # Trimming in strides keeps the cost of an append constant.
         if len(self.at) > MAX_POINTS + MAX_POINTS // 10:
-            surplus = len(self.at) - MAX_POINTS
-            del self.at[:surplus], self.known_at[:surplus], self.value[:surplus]
+            whole = MAX_POINTS * 3 // 4
+            old = len(self.at) - whole
+            kept = [place for place in range(old) if self.at[place] // HOUR != self.at[place + 1] // HOUR][whole - MAX_POINTS :]
+            self.at[:old] = array("q", (self.at[place] for place in kept))
+            self.known_at[:old] = array("q", (self.known_at[place] for place in kept))
+            values = [self.value[place] for place in kept]
+            self.value[:old] = array("d", values) if isinstance(self.value, array) else values
 
     def between(self, start: int, end: int) -> slice:
         """Positions of the points with start <= at <= end."""

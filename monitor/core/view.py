@@ -31,6 +31,7 @@ TWAP_MS = 30 * MINUTE
 PRICES = ("price.usd", "perp.mark")
 FUNDING = ("funding.rate", "funding.interval_hours")
 SESSION_GRACE_MS = 2 * HOUR
+LONGEST_REST_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +183,12 @@ class View:
         point = self._point(series, metric, subject, source, end - 1)
         self._must_be_fresh(point, DAY if in_sessions else bar_ms)
         self._keep(point)
-        run = slice(max(0, end - count), end)
+        # Days of rest that have a value (the end of a month, an early hour of another continent) are no bars and must not use up the count.
+        run = slice(max(0, end - (2 * count + LONGEST_REST_DAYS if in_sessions else count)), end)
         at, known_at = np.array(series.at[run], dtype=np.int64), np.array(series.known_at[run], dtype=np.int64)
         values = np.array(series.value[run], dtype=np.float64)
         if in_sessions:
-            # What is quoted on a day of rest, in the hours of other continents, is no bar.
-            kept = are_sessions(calendar_of(row, subject), at)
+            kept = np.flatnonzero(are_sessions(calendar_of(row, subject), at))[-count:]
             at, known_at, values = at[kept], known_at[kept], values[kept]
         holes = np.flatnonzero(np.diff(ordinals(calendar_of(row, subject), at)) > 1 if in_sessions else np.diff(at) != bar_ms)
         start = int(holes[-1]) + 1 if len(holes) else 0

@@ -176,7 +176,8 @@ class QuickRatio(Rule):
     def _wallets(self, view: View, subject: str, source: str) -> Held | None:
         """What one source read; None where it has read nothing since `fall_over` ago: these wallets are no longer set up.
 
-        A token that was taken out of the configuration goes stale alone, and is no longer held from then on.
+        Amounts that are fed by hand need not come at one instant: each counts until it is too old. A token that was taken out of the
+        configuration goes stale alone, and is no longer held from then on.
         """
         windows: list[Window] = []
         reasons: list[Unknown] = []
@@ -191,8 +192,9 @@ class QuickRatio(Rule):
                 return None
             raise next(why for why in reasons if why.code != "missing")
         at = np.unique(np.concatenate([window.at for window in windows]))
-        columns = {asset: view.values_at(metric, subject, source, at) for asset, metric in LIQUID.items()}
-        return Held(source, at, max(window.cadence_ms for window in windows), columns, in_usd=False)
+        cadence_ms = max(window.cadence_ms for window in windows)
+        columns = {asset: _until_old(at, view.values_at(metric, subject, source, at), cadence_ms) for asset, metric in LIQUID.items()}
+        return Held(source, at, cadence_ms, columns, in_usd=False)
 
     def _sums(self, view: View, subject: str, source: str) -> Held:
         windows = {name: view.window(metric, subject, source, self.fall_over + LAG_MS, covered=False) for name, metric in PARTS.items()}
@@ -201,6 +203,12 @@ class QuickRatio(Rule):
             raise Unknown("missing", f"{source} gives stables and majors of {subject} at no one time")
         columns = {name: held_at(window, at, 0) for name, window in windows.items()}
         return Held(source, at, windows["stables"].cadence_ms, columns, in_usd=True)
+
+
+def _until_old(at: npt.NDArray[np.int64], values: npt.NDArray[np.float64], cadence_ms: int) -> npt.NDArray[np.float64]:
+    """Each value also at the instants after it, until it is stale: a token that one pass does not name is not a token of which there is none."""
+    place = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
+    return np.where(at - at[place] <= FRESH_CADENCES * cadence_ms, values[place], np.nan)
 
 
 def _worth(held: Held, place: int, price: Callable[[str], float]) -> dict[str, float]:

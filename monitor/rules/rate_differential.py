@@ -11,7 +11,7 @@ from monitor.core.rule import Class, Configured, Group, Input, Intent, Rule, Sco
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY, HOUR, Duration, Fraction, Number
 from monitor.core.verdict import Condition, State, Unknown, Verdict, any_of, at_least, attempt, less_than
-from monitor.core.view import FRESH_CADENCES, View, Window
+from monitor.core.view import FRESH_CADENCES, View, Window, must_be_covered
 
 SUPPLY, BORROW, USE = "lending.supply_apy", "lending.borrow_apr", "lending.utilisation"
 SPREAD_LEG, USE_LEG, JUMP_LEG = "spread", "utilisation", "jump"
@@ -26,8 +26,9 @@ class RateDifferential(Rule):
 
     FIRED when the spread is below `spread` and below the 10th percentile (`percentile`) of its 30 days for `spread_for`; or `utilisation` is
     reached for `utilisation_for`; or the borrow APR is `jump` times its 30-day median. *(reading)* The percentile is that of the 30 days before
-    those `spread_for`, and a time is held from the first sample that is beyond to the newest: a daily series needs two. A leg that nobody gives
-    numbers for is left out. The exit asks every leg that is left to be past its own.
+    those `spread_for`, and a time is held from the first sample that is beyond to the newest: a daily series needs two. Of rates that come by the
+    minute the 30 days are the last value of each hour. A leg that nobody gives numbers for is left out. The exit asks every leg that is left to be
+    past its own.
     """
 
     title: ClassVar[str] = "Borrowing costs 2 points more than stablecoins earn, or its market runs dry"
@@ -125,12 +126,12 @@ class RateDifferential(Rule):
     def _spreads(self, view: View, subject: str) -> Window:
         """Best stable supply APY on the chain less the borrow APR, at each time of the borrow rate: each stable as last known then."""
         span_ms = USUAL_MS + self.spread_for
-        owed = _window(view, BORROW, subject, span_ms)
+        owed = _window(view, BORROW, subject, span_ms, self.spread_for)
         earned = np.full(len(owed), -np.inf)
         reasons: list[Unknown] = []
         for stable in _stables(view, subject):
             try:
-                points = _window(view, SUPPLY, stable, span_ms)
+                points = _window(view, SUPPLY, stable, span_ms, self.spread_for)
             except Unknown as why:
                 reasons.append(why)
                 continue
@@ -152,9 +153,24 @@ def _stables(view: View, subject: str) -> tuple[str, ...]:
     return tuple(s for s in sorted(view.subjects(SUPPLY)) if s.startswith(prefix) and s.rpartition("/")[2] in STABLES)
 
 
-def _window(view: View, metric: str, subject: str, span_ms: int) -> Window:
+def _window(view: View, metric: str, subject: str, span_ms: int, whole_ms: int = 0) -> Window:
     """The window of the first source that covers it. Raises the first source's reason where none does."""
-    return _first(view, metric, subject, lambda source: view.window(metric, subject, source, span_ms))
+    return _first(view, metric, subject, lambda source: _by_hours(view, (metric, subject, source), span_ms, whole_ms))
+
+
+def _by_hours(view: View, key: tuple[str, str, str], span_ms: int, whole_ms: int) -> Window:
+    """One source's window; of what comes more often, the last value of each hour, and all of the newest `whole_ms` with the one before them.
+
+    A month of minutes is not held, and a restart of five minutes would be a hole in it for a month.
+    """
+    if view.cadence(*key) >= HOUR:
+        return view.window(*key, span_ms)
+    points = view.window(*key, span_ms, covered=False)
+    hours = points.at // HOUR
+    kept = np.append(np.diff(hours) > 0, True)
+    must_be_covered(hours[kept] * HOUR, view.now - span_ms, span_ms, HOUR, f"{key[0]} {key[1]} from {key[2]}")
+    kept[max(0, int(np.searchsorted(points.at, view.now - whole_ms)) - 1) :] = True
+    return replace(points, at=points.at[kept], known_at=points.known_at[kept], value=points.value[kept], cadence_ms=HOUR)
 
 
 def _since(view: View, metric: str, subject: str, span_ms: int) -> Window:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitor.core import market as market_module
 from monitor.core.market import Market
 from monitor.core.observation import Observation, SeriesKey
+from monitor.core.units import HOUR, MINUTE
 from tests.builders import market_of
 
 KEY = SeriesKey("price.usd", "ETH", "s1")
@@ -68,10 +69,22 @@ def test_chain_integers_are_kept_exact():
 
 def test_the_oldest_points_fall_off_in_strides(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(market_module, "MAX_POINTS", 10)
-    market = market_of(*(point(at, float(at)) for at in range(11)))
+    market = market_of(*(point(at * HOUR, float(at)) for at in range(11)))
     assert len(columns(market)[0]) == 11
-    market.put(point(11, 11.0))
-    assert columns(market)[0] == list(range(2, 12))
+    market.put(point(11 * HOUR, 11.0))
+    assert columns(market)[1] == list(range(2, 12))
+
+
+@pytest.mark.parametrize("metric", ["price.usd", "pool.liquidity"])
+def test_of_what_comes_by_the_minute_the_last_of_each_hour_is_kept_for_long(monkeypatch: pytest.MonkeyPatch, metric: str):
+    monkeypatch.setattr(market_module, "MAX_POINTS", 100)
+    minutes = range(0, 20 * 60, 3)
+    market = market_of(*(point(minute * MINUTE, minute, metric=metric) for minute in minutes))
+    at, value, known_at = columns(market, SeriesKey(metric, "ETH", "s1"))
+    assert at == known_at == [minute * MINUTE for minute in value]
+    assert value[:10] == [hour * 60 + 57 for hour in range(10)]
+    assert value[-75:] == list(minutes)[-75:]
+    assert len(value) <= 110
 
 
 def test_a_revision_of_a_point_that_has_fallen_off_does_not_come_back_as_the_newest(monkeypatch: pytest.MonkeyPatch):

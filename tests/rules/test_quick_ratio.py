@@ -121,6 +121,14 @@ def test_a_token_that_left_the_configuration_is_held_until_then_and_not_after():
     assert part(verdict, "fall") == -0.5
 
 
+def test_amounts_that_come_at_instants_of_their_own_are_all_held():
+    """Two tokens fed by hand, one a minute after the other: neither is 0 at the instant of the other."""
+    later = [seen(o.metric, X, o.value, o.at + 60_000, "wallets") for o in token("DAI", 50.0)]
+    verdict = judge(token("USDC", 100.0), later, price("USDC", 1.0), price("DAI", 1.0), owed(120.0), now=START + 60_000)
+    assert (part(verdict, "stables"), part(verdict, "fall")) == (150.0, 0.0)
+    assert verdict.state is State.QUIET
+
+
 def test_a_price_of_30_days_ago_is_the_median_of_each_source_s_mean_of_the_day_before():
     early = START - 30 * DAY
     prices = [

@@ -126,6 +126,27 @@ def test_a_borrow_rate_that_is_newer_than_any_yield_makes_no_spread():
     assert leg(judge(minutes, before_all), "spread").state is State.UNKNOWN
 
 
+def by_minutes(metric: str, subject: str, usual: float, last: float, minutes: int = 360, gone: range = range(0)) -> Rows:
+    """31 days of minutes, of which the newest have another value; `gone` are minutes before now."""
+    rows = series(metric, subject, [usual] * (31 * 24 * 60 - minutes - 1) + [last] * (minutes + 1), step_ms=MINUTE)
+    return [row for row in rows if (START - row.at) // MINUTE not in gone]
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(360, State.FIRED), (359, State.QUIET)])
+def test_rates_by_the_minute_are_judged_by_thirty_days_of_hours_and_the_six_hours_to_the_minute(minutes: int, state: State):
+    """As Aave and Compound are polled; ten minutes were missed a week ago."""
+    missed = range(7 * 24 * 60, 7 * 24 * 60 + 10)
+    debt = by_minutes("lending.borrow_apr", DEBT, 0.04, 0.06, minutes, missed)
+    verdict = judge(debt, by_minutes("lending.supply_apy", STABLE, 0.03, 0.03, gone=missed))
+    assert leg(verdict, "spread").state is state
+    assert (leg(verdict, "jump").state, leg(verdict, "jump").threshold) == (State.QUIET, 0.08)
+
+
+def test_minutes_of_a_few_days_are_no_thirty_days():
+    few = series("lending.borrow_apr", DEBT, [0.04] * 2000, step_ms=MINUTE)
+    assert "35 of 720 expected samples" in judge(few).reason
+
+
 # --- utilisation ---
 
 
