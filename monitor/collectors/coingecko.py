@@ -115,14 +115,14 @@ def parse_caps(body: object, coin_of: Mapping[str, str]) -> Harvest:
 
 def parse_history(body: object, subject: str, received_at: int, from_ms: int, to_ms: int) -> Harvest:
     """The daily market caps of one token, oldest first; the newest row is not a day's and is left out."""
-    readings, rejected = [], []
-    for row in items(body, "market_caps"):
+    readings, rejected, rows = [], [], items(body, "market_caps")
+    for place, row in enumerate(rows, start=1):
         try:
             stamp = whole(row, 0)
             day = (stamp + DAY // 2) // DAY * DAY
+            if place == len(rows) and stamp % DAY and stamp > received_at - DAY:
+                continue
             if abs(stamp - day) > _JITTER_MS:
-                if stamp > received_at - DAY:
-                    continue
                 raise BadPayload("a row is of no day: days begin at midnight UTC")
             if from_ms <= day < to_ms:
                 readings.append(Reading(CAP, subject, _cap(row, 1), day))

@@ -27,6 +27,7 @@ from monitor.source import Collector, Harvest, Page, Ports
 API = "https://api.stlouisfed.org/fred/series/observations"
 CHART = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 MISSING = frozenset({".", ""})
+REFUSED = 400
 LONG_MS, SHORT_MS = 1_100 * DAY, 150 * DAY
 # ALFRED takes at most 2000 vintages a request: a daily series has one each day, a monthly one a few dozen in ten years.
 MONTHLY_PAGE_YEARS, DAILY_PAGE_YEARS = 10, 2
@@ -51,9 +52,14 @@ class Series:
     long: bool = False
 
     @property
-    def daily(self) -> bool:
+    def calendar(self) -> str:
+        """The sessions in which its days are counted; empty for a series of months or quarters."""
         row = find_metric(self.metric)
-        return row is not None and row.calendar != ""
+        return "" if row is None else row.calendar
+
+    @property
+    def daily(self) -> bool:
+        return self.calendar != ""
 
 
 SERIES = {
@@ -149,7 +155,14 @@ class Fred(Collector):
         first, last = iso(from_ms)[:10], iso(to_ms)[:10]
         days = {"observation_start": first, "observation_end": last, "realtime_start": first, "realtime_end": known_until}
         asked: dict[str, str | int] = {**days, "file_type": "json", "limit": 100_000, "api_key": self.key.reveal()}
-        return await ports.net.get_json(at_endpoint(self.endpoint, f"{API}?series_id={name}"), params=asked)
+        try:
+            return await ports.net.get_json(at_endpoint(self.endpoint, f"{API}?series_id={name}"), params=asked)
+        except SourceError as error:
+            if error.status != REFUSED:
+                raise
+            reason = f"FRED refuses the question (status {REFUSED}): most often a key that it does not know; correct sources.fred.key"
+        # Outside of the handler, so that nothing of the question hangs on it.
+        raise SourceError(reason, status=REFUSED, permanent=True)
 
 
 async def together(parts: Mapping[str, Awaitable[Harvest]]) -> Harvest:
@@ -255,7 +268,7 @@ def _readings(series: Series, row: Row, received_at: int) -> Iterator[Reading]:
     if not series.daily and not row.day.endswith("-01"):
         raise BadPayload("it is not the first day of a month")
     # Some daily values are carried over days of rest, on which nothing happened.
-    if series.daily and not is_session("bonds", at):
+    if series.daily and not is_session(series.calendar, at):
         return
     if series.inverted and row.value <= 0:
         raise BadPayload("a price of the dollar must be above zero")

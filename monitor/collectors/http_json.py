@@ -16,7 +16,7 @@ from monitor.core.rows import parse_instant, parse_object, parse_value
 from monitor.core.secret import Secret
 from monitor.core.units import DAY, MINUTE, SECOND, Duration, iso
 from monitor.core.vocabulary import find_metric, subject_fits
-from monitor.errors import BadPayload
+from monitor.errors import BadPayload, SourceError
 from monitor.source import Collector, Harvest, Page, Ports, side_by_side
 
 MOST_VALUES = 50_000
@@ -119,9 +119,16 @@ class HttpJson(Collector):
         due = {name: feed for name, feed in self.feeds.items() if due_at.get(name, asked_at) <= asked_at}
 
         async def turn(name: str, feed: Feed) -> Harvest:
-            harvest = await self._ask(ports, name, feed, now - feed.recent, now)
             # A little early, so that the jitter of the polls does not make it wait for one more.
-            due_at[name] = asked_at + (feed.every - self.cadence / 2) / SECOND
+            later = asked_at + (feed.every - self.cadence / 2) / SECOND
+            try:
+                harvest = await self._ask(ports, name, feed, now - feed.recent, now)
+            except (SourceError, BadPayload) as error:
+                # What was answered was counted there; what never arrived was not.
+                if getattr(error, "status", 0) is not None:
+                    due_at[name] = later
+                raise
+            due_at[name] = later
             return harvest
 
         return await side_by_side({name: turn(name, feed) for name, feed in due.items()})

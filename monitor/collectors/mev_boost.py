@@ -102,7 +102,8 @@ class MevBoost(Collector):
             params: dict[str, str | int] = {"limit": PAGE_SLOTS, "cursor": cursor}
             page = parse(await ports.net.get_json(at_endpoint(self.endpoint, relay + _PATH), params=params), cursor)
             found += [payload for payload in page if payload.slot >= first]
-            if len(page) < PAGE_SLOTS:
+            # A short page is not the last one: a relay may give less at a time than it is asked for.
+            if not page:
                 break
             cursor = page[-1].slot - 1
         return found

@@ -80,6 +80,15 @@ def test_history_is_asked_for_one_year_at_most_and_its_newest_row_is_no_day_s() 
     assert page.harvest.rejected == []
 
 
+@pytest.mark.parametrize("late_ms", [-HOUR, HOUR // 2, HOUR])
+def test_the_newest_row_is_no_day_s_though_it_be_near_midnight(late_ms: int) -> None:
+    """Its value is of its own time: under the day it would replace the one of midnight."""
+    received = TODAY + late_ms
+    rows = [[day, 1e9] for day in (TODAY - 2 * DAY, TODAY - DAY, TODAY) if day <= received]
+    harvest = parse_history({"market_caps": [*rows, [received - 30_000, 9e9]]}, "protocol:x", received, 0, received + DAY)
+    assert [(r.at, r.value) for r in harvest.readings] == [(day, 1e9) for day, _ in rows] and harvest.rejected == []
+
+
 def test_a_row_of_no_day_is_refused() -> None:
     harvest = parse_history({"market_caps": [[TODAY - 5 * DAY + 3 * HOUR, 1.0], [TODAY - 4 * DAY + HOUR, 2.0]]}, "protocol:x", RECEIVED, 0, RECEIVED)
     assert [(r.at, r.value) for r in harvest.readings] == [(TODAY - 4 * DAY, 2.0)]

@@ -85,6 +85,13 @@ def test_a_value_that_is_carried_over_a_weekend_is_not_taken() -> None:
     assert [day for _, day, _, _ in rows] == ["2026-11-13", "2026-11-16"]
 
 
+def test_each_value_is_counted_in_the_sessions_of_its_own_market() -> None:
+    """On Columbus Day bonds rest and shares are traded; on a holiday of the exchange there is no close."""
+    assert [day for _, day, _, _ in polled("VIXCLS", "2026-10-12,19.5", "2026-09-07,18.1")] == ["2026-10-12"]
+    assert [day for _, day, _, _ in polled("SP500", "2026-10-12,6601.1", "2026-11-11,6702.2")] == ["2026-10-12", "2026-11-11"]
+    assert polled("DTB3", "2026-10-12,3.61") == []
+
+
 @pytest.mark.parametrize("blank", [".", "", " . "])
 def test_a_day_without_a_value_has_none(blank: str) -> None:
     """F-084, F-080: neither zero nor an error."""
@@ -220,6 +227,14 @@ def test_where_every_series_fails_the_pass_fails_with_the_pause_that_was_asked_f
     with pytest.raises(SourceError, match="429") as caught:
         asyncio.run(Fred().poll(ports(fake), Watch()))
     assert caught.value.retry_after_seconds == 30
+
+
+def test_a_question_that_fred_refuses_is_told_as_one_and_not_asked_again_hotly() -> None:
+    """A key that FRED does not know is answered with 400, as is a question that it does not understand."""
+    fake = FakeNet().answer("GET", API, SourceError("https://api.stlouisfed.org/... answered with status 400", status=400))
+    with pytest.raises(SourceError, match=r"status 400.*sources\.fred\.key") as caught:
+        asyncio.run(Fred(key=KEY).poll(ports(fake), Watch()))
+    assert (caught.value.permanent, caught.value.status) == (True, 400)
 
 
 def test_one_pass_stays_far_within_the_hundred_and_twenty_requests_of_a_minute() -> None:

@@ -142,13 +142,14 @@ def test_headers_are_sent_and_the_endpoint_replaces_the_host():
     assert [(call.url, call.headers) for call in net.calls] == [("http://127.0.0.1:9/x?y=1", {"Authorization": "Bearer abc"})]
 
 
+class Ticking(StillClock):
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 def test_a_feed_is_asked_no_more_often_than_it_says():
-    class Clock(StillClock):
-        seconds = 0.0
-
-        def monotonic(self) -> float:
-            return self.seconds
-
     async def asked(*at_seconds: float) -> list[int]:
         counts = []
         for clock.seconds in at_seconds:
@@ -156,11 +157,27 @@ def test_a_feed_is_asked_no_more_often_than_it_says():
             counts.append(net.count())
         return counts
 
-    clock, net = Clock(NOW), FakeNet().answer("GET", URL, SourceError("down"), {"v": 7, "t": NOW})
+    clock, net = Ticking(NOW), FakeNet().answer("GET", URL, SourceError("down"), {"v": 7, "t": NOW})
     source = feeds(slow=series("$.v", "$.t") | {"every": HOUR})
     with pytest.raises(SourceError):
         asyncio.run(asked(0))
     assert asyncio.run(asked(60, 120, 1800, 3661, 3720)) == [2, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "counts"),
+    [(SourceError("status 429", status=429), [1, 1, 1, 2]), (b"<html>", [1, 1, 1, 2]), (SourceError("no complete answer"), [1, 2, 2, 3])],
+    ids=["refused", "nonsense", "never arrived"],
+)
+def test_an_answer_counts_as_asked_for_even_if_it_is_a_refusal(trouble: object, counts: list[int]):
+    """Whoever writes `every: 1h` has a quota: what was answered was counted there, what never arrived was not."""
+    clock, found = Ticking(NOW), list[int]()
+    net = FakeNet().answer("GET", URL + "slow", trouble, {"v": 7, "t": NOW}).answer("GET", URL + "fast", {"v": 7, "t": NOW})
+    source = feeds(slow=series("$.v", "$.t") | {"every": HOUR}, fast=series("$.v", "$.t"))
+    for clock.seconds in (0, 60, 120, 3661):
+        asyncio.run(source.poll(Ports(net, clock, Random(0)), Watch()))
+        found.append(net.count("GET", URL + "slow"))
+    assert found == counts
 
 
 def test_history_comes_page_by_page_and_only_what_was_asked_for():
