@@ -119,6 +119,7 @@ class Engine(Mind):
                 if subject in plug.overrides
                 else rule
                 for subject in subjects_of(rule.scope, self.settings)
+                if rule.concerns(subject)
             }
         return {instance: rule for rule_id in needed_first(rules) for instance, rule in rules[rule_id].items()}
 

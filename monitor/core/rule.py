@@ -83,6 +83,10 @@ class Rule:
         super().__init_subclass__(**kwargs)
         cls.id = cls.__module__.rpartition(".")[2].replace("_", "-")
 
+    def concerns(self, subject: str) -> bool:
+        """Whether the rule can be about this subject of its scope at all; by default it can be about each."""
+        return True
+
     def inputs(self, subject: str) -> tuple[Input, ...]:
         """The series whose news makes this rule think again."""
         return ()

@@ -84,6 +84,10 @@ class QuickRatio(Rule):
         if self.fall_over < DAY:
             raise ValueError("fall_over must be a day or more: write fall_over: 30d, say")
 
+    def concerns(self, subject: str) -> bool:
+        """A chain has no treasury, and a deployment has that of its protocol."""
+        return subject.startswith("protocol:") and "@" not in subject
+
     def inputs(self, subject: str) -> tuple[Input, ...]:
         """Token amounts come in the pass that brings the liabilities."""
         return tuple(Input(metric, subject) for metric in (LIABILITIES, *PARTS.values(), RECEIVABLES))

@@ -42,6 +42,10 @@ class ValuationCompression(Rule):
         if min(self.mean_over, self.median_over) < 7 * DAY or self.mean_over % DAY or self.median_over % DAY:
             raise ValueError("mean_over and median_over must be whole days, 7 or more: write mean_over: 30d, say")
 
+    def concerns(self, subject: str) -> bool:
+        """A chain has no token, and a deployment has that of its protocol."""
+        return subject.startswith("protocol:") and "@" not in subject
+
     def inputs(self, subject: str) -> tuple[Input, ...]:
         return (Input(CAP, subject), Input(FEES, subject))
 

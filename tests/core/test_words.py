@@ -10,14 +10,17 @@ from pydantic import ValidationError
 from monitor.core.book import Book, Position
 from monitor.core.codec import digest, dumps, plain, presented
 from monitor.core.effects import LayerMoved
+from monitor.core.engine import Engine
+from monitor.core.events import Configured
 from monitor.core.market import Market
 from monitor.core.rule import Gate, Input, Rule, Scope, blocks, passes
 from monitor.core.scope import assets_held, exposed_positions, subjects_of, tvl_subjects
-from monitor.core.settings import Settings, read_settings
+from monitor.core.settings import PlugIn, Settings, read_settings
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import State, Verdict
 from monitor.core.vocabulary import METRICS, default_known_at, find_metric, subject_fits
 from monitor.errors import ConfigError, SourceError
+from monitor.registry import Catalogue
 from tests.builders import START, market_of, proposal_of, seen, view_of
 
 JSON = st.recursive(
@@ -243,3 +246,15 @@ def test_errors_carry_what_mends_them():
     assert str(ConfigError("a", "b")) == "a\nb"
     failed = SourceError("down", status=503, retry_after_seconds=2.0, permanent=True)
     assert (failed.status, failed.retry_after_seconds, failed.permanent) == (503, 2.0, True)
+
+
+def test_a_rule_is_judged_only_of_subjects_that_it_can_be_about() -> None:
+    rules = {name: PlugIn() for name in ("tvl-drawdown", "quick-ratio", "valuation-compression")}
+    engine = Engine(Catalogue())
+    engine.apply(Configured(0, plain(Settings(tvl_subjects=("chain:base", "protocol:x", "protocol:x@base"), rules=rules))))
+    about = {rule: [subject for name, subject in engine.rules if name == rule] for rule in rules}
+    assert about == {
+        "tvl-drawdown": ["chain:base", "protocol:x", "protocol:x@base"],
+        "quick-ratio": ["protocol:x"],
+        "valuation-compression": ["protocol:x"],
+    }
