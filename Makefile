@@ -46,7 +46,7 @@ check: $(VENV)/.test ## the rules of the house: lint, format, types, import orde
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration' -q --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration and not recorded and not slow' -q --cov --cov-report=
 	$(BIN)/coverage report
 
 bench: $(VENV)/.test ## side by side with peers
