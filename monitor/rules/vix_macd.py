@@ -91,7 +91,7 @@ class VixMacd(Rule):
     def _effects(self, view: View, lines: tuple[Macd, Macd]) -> Iterator[Effect]:
         yield Effect("expanding", lambda: _expanding(lines))
         yield Effect("flat", lambda: _flat(lines))
-        if view.sources(BREADTH.metric, BREADTH.subject):
+        if view.expects(BREADTH.metric, BREADTH.subject):
             yield Effect("accelerating", lambda: self._accelerating(view, lines))
 
     def _accelerating(self, view: View, lines: tuple[Macd, Macd]) -> Condition:

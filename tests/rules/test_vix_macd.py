@@ -185,6 +185,12 @@ def test_it_accelerates_only_with_all_of_its_legs(near: np.ndarray, breadth: lis
     assert state_of(judge(*futures(near, near), *breadth, event("FOMC", NOW)), "accelerating") is state
 
 
+def test_an_a_d_line_that_a_source_is_to_bring_is_waited_for():
+    settings = {"sources": {"mine": {"cadence_ms": DAY, "provides": [["breadth.ad_line", "NYSE"]]}}}
+    verdict = RULE.judge(view_of(*futures(RISING, RISING), event("FOMC", NOW), now=NOW, settings=settings), "SPX")
+    assert state_of(verdict, "accelerating") is State.UNKNOWN
+
+
 def test_without_a_calendar_acceleration_is_unknown_and_without_breadth_it_is_left_out():
     assert state_of(judge(*futures(RISING, RISING), *narrow()), "accelerating") is State.UNKNOWN
     assert [c.name for c in judge(*futures(RISING, RISING), event("FOMC", NOW)).conditions] == ["expanding", "flat"]
