@@ -123,6 +123,13 @@ def test_a_print_of_the_last_5_sessions_confirms(at: str, value: float, code: st
     assert judge(*futures(RISING, RISING), event("FOMC", parse_time(at), value)).code == "expanding-unconfirmed"
 
 
+def test_a_release_that_the_user_s_own_calendar_moved_confirms_at_its_new_time_alone():
+    built_in = seen("macro.event", "CPI", 1, parse_time("2024-03-21T12:30:00Z"), "us-calendar")
+    moved = seen("macro.event", "CPI", 1, parse_time("2024-03-29T12:30:00Z"), "mine")
+    assert judge(*futures(RISING, RISING), built_in).code == "expanding"
+    assert judge(*futures(RISING, RISING), built_in, moved).code == "expanding-unconfirmed"
+
+
 def test_a_print_that_is_not_known_yet_confirms_nothing():
     unknown = seen("macro.event", "CPI", 1, END, known_at=NOW + 1)
     assert judge(*futures(RISING, RISING), unknown).code == "expanding-unconfirmed"
