@@ -77,6 +77,13 @@ def _is_exposed(scope: Scope, subject: str, position: Position, market: Market) 
         case Scope.TVL:
             return subject in tvl_subjects(position)
         case Scope.LENDING:
-            return subject in lending_subjects(position)
+            return subject in lending_subjects(position) and _may_owe(position, subject.rpartition("/")[2], market)
         case _:
             return False
+
+
+def _may_owe(position: Position, asset: str, market: Market) -> bool:
+    """A market's stress is that of its debtors: who is known to owe none of its asset is not exposed, who was never read may be."""
+    metric = f"account.borrowed.{asset}"
+    known = [market.series(metric, position.id, source) for source in market.sources(metric, position.id)]
+    return not known or any(series is not None and series.value[-1] > 0 for series in known)

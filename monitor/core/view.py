@@ -89,6 +89,11 @@ class View:
     def sources(self, metric: str, subject: str) -> tuple[str, ...]:
         return self._market.sources(metric, subject)
 
+    def expects(self, metric: str, subject: str) -> bool:
+        """Whether anybody gave this ever, or a source that is set up is to bring it: then what is missing is UNKNOWN, and no leg to leave out."""
+        promised = any((metric, subject) in source.provides for source in self.settings.sources.values())
+        return promised or bool(self.sources(metric, subject))
+
     def subjects(self, metric: str) -> tuple[str, ...]:
         return self._market.subjects(metric)
 

@@ -1,10 +1,10 @@
 """No signal into a print: prices jump at the release of CPI, PPI and the FOMC's decision, whatever the chart said before."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from monitor.core.rule import Class, Gate, Outcome, Ruling, blocks, passes
+from monitor.core.schedule import scheduled
 from monitor.core.units import DAY, HOUR, Duration, iso
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.core.view import View
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 EVENT = "macro.event"
 EVENTS = ("CPI", "FOMC", "PPI")
 PRINT_OF = {"CPI": "macro.cpi", "PPI": "macro.ppi"}
-BUILT_IN = "us-calendar"
 
 
 class Release(NamedTuple):
@@ -52,7 +51,7 @@ class MacroBlackout(Gate):
         """Raises Unknown for a signal when the calendar is missing or has run out."""
         if proposal.kind == Class.SAFETY:
             return passes("safety does not wait for a print")
-        schedule = [release for event in EVENTS for release in _scheduled(view, event)]
+        schedule = [Release(event, at) for event in EVENTS for at in scheduled(view, event)]
         self._wake(view, schedule)
         inside = [r for r in schedule if r.at - self.before <= view.now <= r.at + self.after]
         opened = [r for r in inside if not self._is_own_print(proposal, r)]
@@ -92,25 +91,3 @@ def _shut(proposal: "Proposal", opened: list[Release]) -> Ruling:
 
 def _names(releases: list[Release]) -> str:
     return ", ".join(f"{release.event} at {iso(release.at)}" for release in sorted(releases, key=lambda r: r.at))
-
-
-def _scheduled(view: View, event: str) -> Iterator[Release]:
-    """Releases that stand as scheduled by what is known now, the user's own source before the built-in one."""
-    calendars = {source: _calendar(view, event, source) for source in view.sources(EVENT, event)}
-    taken = {_slot(event, at) for source, rows in calendars.items() if source != BUILT_IN for at in rows}
-    for source, rows in calendars.items():
-        for at, (value, _) in rows.items():
-            if value == 1 and (source != BUILT_IN or _slot(event, at) not in taken):
-                yield Release(event, at)
-
-
-def _calendar(view: View, event: str, source: str) -> Mapping[int, tuple[float, int]]:
-    try:
-        return view.revisions(EVENT, event, source)
-    except Unknown:
-        return {}
-
-
-def _slot(event: str, at: int) -> str:
-    """What two calendars must share to speak of the same release."""
-    return iso(at)[: len("2022-05-11")] if event == "FOMC" else iso(at)[: len("2022-05")]

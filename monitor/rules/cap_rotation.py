@@ -76,6 +76,7 @@ class CapRotation(Rule):
     def _shares(self, view: View, subject: str, stables: str, crypto: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         first = (view.now - self.window) // DAY * DAY - MOST_LAG_DAYS * DAY
         days = np.arange(first, view.now + 1, DAY, dtype=np.int64)
+        view.wake(int(days[-1]) + DAY)
         span_ms = view.now - first + ALIGNED_WITHIN_MS
         part = held_at(view.window(CAP, STABLECOINS, stables, span_ms, covered=False), days, ALIGNED_WITHIN_MS)
         whole = held_at(view.window(CAP, subject, crypto, span_ms, covered=False), days, ALIGNED_WITHIN_MS)

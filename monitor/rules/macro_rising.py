@@ -41,8 +41,8 @@ class MacroRising(Rule):
         return any(has(one) for one in self.inputs(subject))
 
     def judge(self, view: View, subject: str) -> Verdict:
-        metrics = [metric for metric in READ[self.variant] if view.sources(metric, subject)]
-        if not metrics:
+        metrics = [metric for metric in READ[self.variant] if view.expects(metric, subject)]
+        if not any(view.sources(metric, subject) for metric in metrics):
             raise Unknown("missing", "no CPI or PPI print is known yet")
         parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]  # mypy does not infer a lambda's default
         said = "; ".join(part.reason for part in parts)
@@ -75,6 +75,8 @@ class MacroRising(Rule):
         Levels are never taken from two sources: the vintage of one is not that of the other.
         """
         vintages = {source: view.revisions(metric, subject, source) for source in view.sources(metric, subject)}
+        if not vintages:
+            raise Unknown("missing", f"no print of the {PRINTS[metric]} is known yet")
         newest = max(max(levels) for levels in vintages.values())
         having = {source: levels for source, levels in vintages.items() if newest in levels}
         precise = {source: (levels[newest][0], places(level for level, _ in levels.values()), levels[newest][1]) for source, levels in having.items()}

@@ -73,7 +73,8 @@ class VixBackwardation(Rule):
 
     def _cheap(self, view: View) -> Condition:
         first_month = parse_time(iso(view.now)[:7] + "-01")
-        span_ms = view.now - month_before(first_month, MEDIAN_MONTHS)
+        # The newest value may be of the month before: ten years of month-ends then begin a month earlier.
+        span_ms = view.now - month_before(first_month, MEDIAN_MONTHS + 1)
         reasons: list[Unknown] = []
         for source in view.sources(*_pair(CASH_FLOW)):
             try:

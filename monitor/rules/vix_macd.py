@@ -9,6 +9,7 @@ import numpy as np
 from monitor.core.bars import best_bars, in_step
 from monitor.core.indicators import HISTORY_BARS, Floats, Macd, macd, rsi
 from monitor.core.rule import Class, Configured, Group, Input, Rule, Scope
+from monitor.core.schedule import scheduled
 from monitor.core.sessions import session_after
 from monitor.core.trends import FLAT_BARS, FLAT_SAMPLES, FLAT_SHARE, TREND_DEVIATIONS, growth_above_zero, trend, weakens
 from monitor.core.units import DAY, Count, Duration, iso
@@ -91,7 +92,7 @@ class VixMacd(Rule):
     def _effects(self, view: View, lines: tuple[Macd, Macd]) -> Iterator[Effect]:
         yield Effect("expanding", lambda: _expanding(lines))
         yield Effect("flat", lambda: _flat(lines))
-        if view.sources(BREADTH.metric, BREADTH.subject):
+        if view.expects(BREADTH.metric, BREADTH.subject):
             yield Effect("accelerating", lambda: self._accelerating(view, lines))
 
     def _accelerating(self, view: View, lines: tuple[Macd, Macd]) -> Condition:
@@ -110,7 +111,7 @@ class VixMacd(Rule):
         return more_than("MACD rising", least, TREND_DEVIATIONS, unit=unit, reason=f"MACD has changed by {least:+.2f} {unit} at least")
 
     def _near_decision(self, view: View) -> Condition:
-        decisions = list(_scheduled(view, DECISION))
+        decisions = list(scheduled(view, DECISION))
         if not decisions:
             raise Unknown("calendar", "no FOMC decision is scheduled in any calendar known")
         for at in decisions:
@@ -123,7 +124,7 @@ class VixMacd(Rule):
         return flag("near FOMC", away <= self.decision_within, distance=distance, reason=reason)
 
     def _confirmation(self, view: View, *, up: bool) -> tuple[bool, str]:
-        released = [f"{event} of {iso(at)[:10]}" for event in PRINTS for at in _scheduled(view, event) if self._is_recent(view, at)]
+        released = [f"{event} of {iso(at)[:10]}" for event in PRINTS for at in scheduled(view, event) if self._is_recent(view, at)]
         if released:
             return True, "the release of " + ", ".join(released)
         side = "above" if up else "below"
@@ -171,13 +172,3 @@ def _latest(row: Floats, what: str) -> float:
     if np.isnan(row[-1]):
         raise Unknown("short", f"{len(row)} bars are too few, or too still, to tell {what}")
     return float(row[-1])
-
-
-def _scheduled(view: View, event: str) -> Iterator[int]:
-    """The instants that stand as scheduled by what is known now, in any calendar."""
-    for source in view.sources(EVENT, event):
-        try:
-            rows = view.revisions(EVENT, event, source)
-        except Unknown:
-            continue
-        yield from (at for at, (value, _) in rows.items() if value == 1)

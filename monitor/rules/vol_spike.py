@@ -69,10 +69,10 @@ class VolSpike(Rule):
     def over(self, view: View, subject: str, since: int) -> bool:
         """Every leg is known and below its share of the threshold."""
         checks = [(VIX, self._vix_change, self.vix_rise), (SPREAD, self._spread_change, self.spread_rise)]
-        return all(change(view) < self.exit * rise for one, change, rise in checks if view.sources(one.metric, one.subject))
+        return all(change(view) < self.exit * rise for one, change, rise in checks if view.expects(one.metric, one.subject))
 
     def _legs(self, view: View) -> Iterator[Condition]:
-        found = [leg for one, leg in ((VIX, self._vix), (SPREAD, self._spread)) if view.sources(one.metric, one.subject)]
+        found = [leg for one, leg in ((VIX, self._vix), (SPREAD, self._spread)) if view.expects(one.metric, one.subject)]
         if not found:
             raise Unknown("missing", "neither the VIX nor the high-yield spread is known yet")
         for leg in found:

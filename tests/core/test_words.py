@@ -21,7 +21,7 @@ from monitor.core.verdict import State, Verdict
 from monitor.core.vocabulary import METRICS, default_known_at, find_metric, subject_fits
 from monitor.errors import ConfigError, SourceError
 from monitor.registry import Catalogue
-from tests.builders import START, market_of, proposal_of, seen, view_of
+from tests.builders import START, market_of, proposal_of, seen, series, view_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -191,6 +191,15 @@ def test_every_scope_has_its_subjects(scope: Scope, subjects: tuple[str, ...]):
 )
 def test_a_layer_is_for_the_positions_that_are_exposed(scope: Scope, subject: str, exposed: list[str]):
     assert [p.id for p in exposed_positions(scope, subject, BOOK, Market())] == exposed
+
+
+@pytest.mark.parametrize(("owed", "exposed"), [([], ["loan"]), ([0.0, 5.0], ["loan"]), ([5.0, 0.0], [])], ids=["never read", "owed", "repaid"])
+def test_a_lending_market_concerns_who_owes_its_asset_or_may_owe_it(owed: list[float], exposed: list[str]):
+    loan = Position(id="loan", kind="aave-v3", chain="base", account="0x" + "7" * 40, assets=("WETH", "USDC"))
+    market = market_of(*series("account.borrowed.USDC", "loan", owed), *series("account.borrowed.WETH", "loan", [0.0]))
+    settings = Settings(positions=(loan,))
+    assert [p.id for p in exposed_positions(Scope.LENDING, "lending:base/aave-v3/USDC", settings, market)] == exposed
+    assert exposed_positions(Scope.LENDING, "lending:base/aave-v3/WETH", settings, market) == ()
 
 
 def test_a_pool_whose_assets_are_not_declared_holds_what_its_tokens_on_the_chain_say():

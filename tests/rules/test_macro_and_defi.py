@@ -55,6 +55,13 @@ def test_rounding_moves_by_half_a_tenth_at_most(percent: float):
     assert abs(round_half_up(percent) - percent) <= 0.05 + 1e-9
 
 
+def test_a_print_that_a_source_is_to_bring_and_has_not_yet_is_unknown_and_no_quiet_leg():
+    settings = {"sources": {"bls": {"cadence_ms": DAY, "provides": [["macro.cpi", "US"], ["macro.ppi", "US"]]}}}
+    quiet = MacroRising().judge(view_of(*prints(3.5, 3.0), settings=settings), "US")
+    assert (quiet.state, quiet.reason) == (State.UNKNOWN, "PPI: no print of the PPI is known yet")
+    assert MacroRising().judge(view_of(*prints(3.0, 3.5), settings=settings), "US").state is State.FIRED
+
+
 def test_either_print_is_enough_and_a_blind_one_hides_nothing():
     rising, falling = prints(3.0, 3.5, metric="macro.ppi"), prints(3.5, 3.0)
     assert judge(*rising, *falling).state is State.FIRED

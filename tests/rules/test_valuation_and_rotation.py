@@ -58,6 +58,16 @@ def share(parts: list[float], whole: list[float], *, stables: str = "llama", cry
     return [*caps(parts, subject="stablecoins", source=stables, end=end), *caps(whole, subject="crypto", source=crypto, end=end)]
 
 
+def test_a_midnight_that_passes_is_noticed_without_news():
+    """Caps of ten in the evening are those of the midnight after them."""
+    evening = START - 2 * HOUR
+    view = view_of(*share([80.0] * 10 + [100.0], [1000.0] * 11, end=evening), now=START - 1)
+    assert CapRotation().judge(view, "crypto").value == 0.0
+    assert view.due == START
+    at_midnight = view_of(*share([80.0] * 10 + [100.0], [1000.0] * 11, end=evening), now=START)
+    assert CapRotation().judge(at_midnight, "crypto").value == 0.02
+
+
 def test_one_source_of_a_total_is_never_continued_by_another():
     """Two sources that count differently would make a point out of nothing."""
     rows = [*share([80.0] * 11, [1000.0] * 5, end=START), *caps([800.0] * 6, subject="crypto", source="old", end=START - 5 * DAY)]

@@ -41,6 +41,16 @@ def test_a_source_without_enough_months_leaves_the_word_to_the_next():
     assert judge(*futures(21, 20), *cash_flow(9, "a", 30)).state is State.UNKNOWN
 
 
+def test_ten_years_are_whole_on_the_first_day_of_a_month_too():
+    """Until its close the newest value is of the month before."""
+    ends = [parse_time(f"{2014 + n // 12}-{n % 12 + 1:02d}-28") for n in range(2, 122)]
+    rows = [seen("equity.price_to_cash_flow", "TOP50", 10.0, at) for at in ends]
+    newest = on_sessions("equity.price_to_cash_flow", "TOP50", [9.0])
+    rule: VixBackwardation = build(VixBackwardation, {"minimum_months": "120"})
+    for now in (NOW, parse_time("2024-04-01T12:00:00Z")):
+        assert rule.judge(view_of(*futures(21, 20), *rows, *newest, now=now), "SPX").state is State.FIRED
+
+
 def test_what_was_never_given_is_unknown_and_not_quiet():
     verdict = judge()
     assert verdict.state is State.UNKNOWN

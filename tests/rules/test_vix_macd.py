@@ -123,6 +123,13 @@ def test_a_print_of_the_last_5_sessions_confirms(at: str, value: float, code: st
     assert judge(*futures(RISING, RISING), event("FOMC", parse_time(at), value)).code == "expanding-unconfirmed"
 
 
+def test_a_release_that_the_user_s_own_calendar_moved_confirms_at_its_new_time_alone():
+    built_in = seen("macro.event", "CPI", 1, parse_time("2024-03-21T12:30:00Z"), "us-calendar")
+    moved = seen("macro.event", "CPI", 1, parse_time("2024-03-29T12:30:00Z"), "mine")
+    assert judge(*futures(RISING, RISING), built_in).code == "expanding"
+    assert judge(*futures(RISING, RISING), built_in, moved).code == "expanding-unconfirmed"
+
+
 def test_a_print_that_is_not_known_yet_confirms_nothing():
     unknown = seen("macro.event", "CPI", 1, END, known_at=NOW + 1)
     assert judge(*futures(RISING, RISING), unknown).code == "expanding-unconfirmed"
@@ -183,6 +190,12 @@ def test_the_view_is_asked_to_wake_when_a_decision_comes_near():
 )
 def test_it_accelerates_only_with_all_of_its_legs(near: np.ndarray, breadth: list[Observation], state: State):
     assert state_of(judge(*futures(near, near), *breadth, event("FOMC", NOW)), "accelerating") is state
+
+
+def test_an_a_d_line_that_a_source_is_to_bring_is_waited_for():
+    settings = {"sources": {"mine": {"cadence_ms": DAY, "provides": [["breadth.ad_line", "NYSE"]]}}}
+    verdict = RULE.judge(view_of(*futures(RISING, RISING), event("FOMC", NOW), now=NOW, settings=settings), "SPX")
+    assert state_of(verdict, "accelerating") is State.UNKNOWN
 
 
 def test_without_a_calendar_acceleration_is_unknown_and_without_breadth_it_is_left_out():

@@ -115,3 +115,14 @@ def test_it_votes_and_asks_for_no_layer():
     assert rule.intent(judge()) is None
     assert rule.configured("SPX", lambda one: one == Input("macro.hy_spread", "US"))
     assert not rule.configured("SPX", lambda one: one.metric.startswith(("equity", "breadth")))
+
+
+@pytest.mark.parametrize(("vix", "state"), [(12.0, State.FIRED), (11.0, State.UNKNOWN)], ids=["one leg has fired", "the other is not known"])
+def test_a_leg_that_a_source_is_to_bring_and_has_not_yet_is_unknown_and_not_left_out(vix: float, state: State):
+    settings = {"sources": {"fred": {"cadence_ms": HOUR, "provides": [["macro.hy_spread", "US"]]}}}
+    view = view_of(*sessions("vix.close", "VIX", [10.0] * 5 + [vix]), now=NOW, settings=settings)
+    verdict = VolSpike().judge(view, "SPX")
+    assert verdict.state is state
+    assert "no macro.hy_spread of US is known yet" in verdict.reason
+    with pytest.raises(Unknown):
+        VolSpike().over(view_of(*sessions("vix.close", "VIX", [10.0] * 6), now=NOW, settings=settings), "SPX", NOW)
