@@ -13,7 +13,7 @@ from monitor.clock import Clock
 from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
-from monitor.core.units import MINUTE, Duration
+from monitor.core.units import DAY, MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 
@@ -95,6 +95,9 @@ class Collector:
     id: ClassVar[str] = ""
     title: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
+    late_ms: ClassVar[int] = 8 * DAY
+    """How long after its time a value of history can still be to come (milliseconds): a day or a week that is not over, a print that is
+    published later. A backfill that goes on begins so much before the last one's end."""
 
     enabled: bool = True
     required: bool = False

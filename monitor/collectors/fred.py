@@ -97,6 +97,7 @@ class Fred(Collector):
 
     title: ClassVar[str] = "FRED, Federal Reserve Bank of St. Louis"
     homepage: ClassVar[str] = "https://fred.stlouisfed.org"
+    late_ms: ClassVar[int] = 200 * DAY
 
     cadence: Duration = HOUR
     key: Secret = field(default_factory=lambda: Secret(""))

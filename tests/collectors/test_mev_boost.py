@@ -92,7 +92,7 @@ def test_a_busy_relay_is_asked_page_by_page() -> None:
 
 def test_a_relay_that_gives_less_a_page_than_it_was_asked_for_is_asked_further() -> None:
     """Else its older half would be missing, and the median be another."""
-    rows = [row(ELEVEN + place, (1 if place < 200 else 9) * ETHER) for place in range(0, 300)]
+    rows = [row(ELEVEN + place, (1 if place < 200 else 9) * ETHER) for place in range(300)]
     assert [found.value for found in poll(flashbots=lambda call: relay(*rows)(call)[:100]).readings] == [1.0]
 
 
