@@ -12,6 +12,7 @@ merger of shares below `break_factor` cannot be told from a move.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -19,9 +20,9 @@ from monitor.core.book import Watch
 from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, Duration, Number, iso
-from monitor.daily_csv import close_within, is_closed_session, session_day, table, together
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.daily_csv import close_within, is_closed_session, session_day, table
+from monitor.errors import BadPayload
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 URL = "https://stooq.com/q/d/l/"
 METRIC = "equity.close"
@@ -53,15 +54,7 @@ class Stooq(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The sessions of the last `recent`. One symbol that fails does not take the others with it."""
         now = ports.clock.now_ms()
-        parts: list[Harvest | SourceError | BadPayload] = []
-        for subject in self._symbols():
-            try:
-                parts.append(await self._closes(ports, subject, now - self.recent, now))
-            except SourceError as error:
-                parts.append(error)
-            except BadPayload as error:
-                parts.append(BadPayload(f"{subject}: {error}"))
-        return together(parts)
+        return await each(partial(self._closes, ports, subject, now - self.recent, now) for subject in self._symbols())
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """One history for each subject."""
@@ -86,7 +79,11 @@ def closes(body: bytes, subject: str, from_ms: int, to_ms: int, break_factor: fl
     """Closes of the sessions between, oldest first; what stands before a break of scale is refused. Raises BadPayload."""
     found: dict[int, float] = {}
     rejected: list[str] = []
-    for place, row in enumerate(table(body, COLUMNS), start=1):
+    try:
+        rows = table(body, COLUMNS)
+    except BadPayload as error:
+        raise BadPayload(f"{subject}: {error}") from None
+    for place, row in enumerate(rows, start=1):
         try:
             day = session_day(row, "Date")
             if day >= from_ms and is_closed_session(day, to_ms):
