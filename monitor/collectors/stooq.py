@@ -1,7 +1,8 @@
 """Stooq: closes of the S&P 500 and of two volatility funds (no key; a daily quota for each address).
 
 CSV: `https://stooq.com/q/d/l/?s=^spx&i=d&d1=YYYYMMDD&d2=YYYYMMDD` with Date, Open, High, Low, Close. There is no published contract; a used-up
-quota or an unknown symbol comes as a line of text with HTTP 200, which is refused as no table.
+quota or an unknown symbol comes as a line of text with HTTP 200, which is refused as no table. So is the page that asks a browser for a proof of
+work: programs have been seen to get it since July 2026 (https://github.com/Verdenroz/finance-query/issues/263), and no way round it is taken.
 
 Funds such as VXX and UVXY merge their shares again and again, and their history is then written anew: the monitor keeps each value that
 changed as a later vintage, known from its receipt, so that the whole of `recent` moves to the new scale at once and no decision of the past
@@ -29,6 +30,7 @@ METRIC = "equity.close"
 COLUMNS = ("Date", "High", "Low", "Close")
 SYMBOLS: Mapping[str, str] = {"SPX": "^spx", "VXX": "vxx.us", "UVXY": "uvxy.us"}
 YEARS_MS = 3653 * DAY
+LEAST_PAUSE_MS = HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,11 @@ class Stooq(Collector):
     def __post_init__(self) -> None:
         if not self.break_factor > 1:
             raise ValueError("break_factor must be above 1: write break_factor: 2.5, say")
+
+    @property
+    def pause_ms(self) -> int:
+        """Stooq counts what it refuses, too."""
+        return LEAST_PAUSE_MS
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The index and the funds, whatever is watched."""
