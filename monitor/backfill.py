@@ -31,7 +31,7 @@ SENDER = "backfill"
 
 @dataclass(frozen=True)
 class Span:
-    """From `from_ms` (inclusive) to `to_ms` (exclusive), epoch milliseconds. An open one ends now, and a later run goes on from there."""
+    """From `from_ms` (inclusive) to `to_ms` (exclusive), epoch milliseconds. An open one ends now, and a later run goes on a little before."""
 
     from_ms: int
     to_ms: int
@@ -101,7 +101,7 @@ class Backfill:
             if page.next_ms is not None and page.next_ms <= start:
                 raise BadPayload("its next page does not begin after this one")
             readings = [replace(reading, source=reading.source or stream.source.id) for reading in page.harvest.readings]
-            bookmark = Bookmark(stream.source.id, stream.name, self.span.name, self._goes_on(page))
+            bookmark = Bookmark(stream.source.id, stream.name, self.span.name, self._goes_on(stream, page))
             stored, refused = self.keep(readings, len(page.harvest.rejected), bookmark)
             tally.pages += 1
             tally.stored += stored
@@ -117,10 +117,11 @@ class Backfill:
         start = self.span.from_ms if found is None else found[0]
         return start if start is not None and start < self.span.to_ms else None
 
-    def _goes_on(self, page: Page) -> int | None:
+    def _goes_on(self, stream: Stream, page: Page) -> int | None:
         if page.next_ms is not None:
             return page.next_ms
-        return self.span.to_ms if self.span.is_open else None
+        # What was not over or not published when this run ended comes with the next one; what is held is not stored twice.
+        return max(self.span.from_ms, self.span.to_ms - stream.source.late_ms) if self.span.is_open else None
 
     async def _page(self, stream: Stream, start: int) -> Page:
         """One page; what passes by itself is tried again after growing pauses, or after as long as the source asked for."""

@@ -8,7 +8,7 @@ failed call, never a fetch.
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -18,7 +18,6 @@ from pydantic import Field
 from monitor.errors import BadPayload, SourceError
 from monitor.resources import resource_dir
 from monitor.rpc import Rpc
-from monitor.source import Harvest
 
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
@@ -127,19 +126,6 @@ def unless_absent(answer: Answer) -> tuple[Any, ...] | None:
     if isinstance(answer, Failed) and not answer.reverted:
         raise BadPayload(answer.reason)
     return None if isinstance(answer, Failed) else answer
-
-
-async def each_chain(names: Iterable[str], read: Callable[[str], Awaitable[Harvest]]) -> Harvest:
-    """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-    parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-    for name in names:
-        try:
-            parts.append(await read(name))
-        except (SourceError, BadPayload) as problem:
-            failures.append(problem)
-    if failures and not parts:
-        raise failures[0]
-    return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ LAG_MEMORY_SECONDS = 60.0
 CLOCK_SECONDS = 5.0
 AHEAD_MS = 60_000
 MESSAGES_A_TURN = 20
+REFUSALS_LOGGED = 5
 
 
 class Hour(Protocol):
@@ -50,6 +51,7 @@ class Daemon:
         self.clock = clock
         self.feed = feed
         self.collect_seconds: dict[str, float] = {}
+        self._refusals: dict[str, list[str]] = {}
         self._lags = deque([0.0], maxlen=round(LAG_MEMORY_SECONDS / LAG_SECONDS))
         self.hour: Hour | None = None
         self.waiting_for = ""
@@ -146,13 +148,16 @@ class Daemon:
 
     def _receive(self, source: str, harvest: Harvest, arrival: Arrival) -> None:
         self.collect_seconds[source] = arrival.seconds
-        for reason in list(harvest.rejected)[:5]:
+        refusals = list(harvest.rejected)[:REFUSALS_LOGGED]
+        # What is refused at every pass is said once; how much of it there is, the metrics count.
+        for reason in (one for one in refusals if one not in self._refusals.get(source, ())):
             log.warning("refused", source=source, reason=reason)
+        self._refusals[source] = refusals
         refused = len(harvest.rejected)
         received = self.pipeline.receive(harvest.readings, source=source, now=arrival.now, rejected=refused, records=harvest.records)
         if harvest.records and not received.stored:  # records without news are no event, but that their source was heard is one
             self.pipeline.process(Batch(arrival.now, source, (), refused + len(received.rejections)))
-        for rejection in received.rejections[:5]:
+        for rejection in received.rejections[:REFUSALS_LOGGED]:
             log.warning("refused", source=source, metric=rejection.metric, subject=rejection.subject, reason=rejection.reason)
 
     async def _inbox(self) -> None:

@@ -8,8 +8,7 @@ from monitor.core.decode import number, text
 from monitor.core.sessions import is_session
 from monitor.core.units import parse_time
 from monitor.core.vocabulary import SESSION_CLOSE_MS
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Harvest
+from monitor.errors import BadPayload
 
 CALENDAR = "nyse"
 SURPLUS = "surplus cells"
@@ -75,12 +74,3 @@ def close_within(row: Row, *, low: str, high: str, close: str) -> float:
     if not lowest <= value <= highest:
         raise BadPayload(f"{close} {value:g} is outside {low} {lowest:g} to {high} {highest:g}")
     return value
-
-
-def together(parts: Sequence[Harvest | SourceError | BadPayload]) -> Harvest:
-    """What the parts brought; a failed part is a refusal, and only if all failed does the first failure stand for the pass."""
-    harvests = [part for part in parts if isinstance(part, Harvest)]
-    failures = [part for part in parts if not isinstance(part, Harvest)]
-    if failures and not harvests:
-        raise failures[0]
-    return Harvest.together([*harvests, Harvest((), [str(error) for error in failures])])

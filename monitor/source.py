@@ -13,7 +13,7 @@ from monitor.clock import Clock
 from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
-from monitor.core.units import MINUTE, Duration
+from monitor.core.units import DAY, MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 
@@ -49,7 +49,10 @@ Failure = SourceError | BadPayload
 
 
 async def each(parts: Iterable[Part]) -> Harvest:
-    """Every part of a pass, one after the other. A failed one is a refusal; only if all failed does the first failure stand for the pass."""
+    """Every part of a pass (a chain, a symbol, a protocol), one after the other.
+
+    A failed one is a refusal; only if all failed does the first failure stand for the pass.
+    """
     found: list[Harvest | Failure] = []
     for part in parts:
         try:
@@ -73,7 +76,12 @@ def _pass_of(found: Sequence[Harvest | Failure], names: Sequence[str] = ()) -> H
     failures = {place: one for place, one in enumerate(found) if isinstance(one, Failure)}
     if failures and not harvests:
         raise next(iter(failures.values()))
-    return Harvest.together([*harvests, Harvest((), [f"{names[place]}: {one}" if names else str(one) for place, one in failures.items()])])
+    return Harvest.together([*harvests, Harvest((), [named(names[place], str(one)) if names else str(one) for place, one in failures.items()])])
+
+
+def named(name: str, reason: str) -> str:
+    """A reason that begins with the name of what it is about."""
+    return reason if reason.startswith(name) else f"{name}: {reason}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,9 @@ class Collector:
     id: ClassVar[str] = ""
     title: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
+    late_ms: ClassVar[int] = 8 * DAY
+    """How long after its time a value of history can still be to come (milliseconds): a day or a week that is not over, a print that is
+    published later. A backfill that goes on begins so much before the last one's end."""
 
     enabled: bool = True
     required: bool = False

@@ -30,6 +30,7 @@ class Paged(Collector):
     """A page is a day of hourly values; `before` is called first, and may fail."""
 
     title: ClassVar[str] = "paged"
+    late_ms: ClassVar[int] = DAY
     before: Callable[[str, int], None] = field(default=lambda stream, from_ms: None)
 
     def streams(self, watch: Watch) -> tuple[str, ...]:

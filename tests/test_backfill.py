@@ -9,6 +9,7 @@ import pytest
 from monitor.backfill import PAUSE_SECONDS, Span, streams_of
 from monitor.core.book import Watch
 from monitor.core.events import Batch
+from monitor.core.observation import Reading
 from monitor.core.units import DAY
 from monitor.errors import BadPayload, ConfigError, SourceError
 from monitor.pipeline import Pipeline
@@ -91,13 +92,30 @@ def test_another_span_over_the_same_time_stores_nothing_twice(tmp_path: Path, wh
     assert rows_of(path) == whole
 
 
-def test_an_open_span_goes_on_where_the_last_run_ended(tmp_path: Path, whole: list[object]) -> None:
+def test_an_open_span_goes_on_a_little_before_the_end_of_the_last_run(tmp_path: Path, whole: list[object]) -> None:
     path = tmp_path / "store.db"
     fetch(path, Paged(), span=Span(FROM_MS, FROM_MS + 3 * DAY, is_open=True))
     asked: list[int] = []
     fetch(path, Paged(before=lambda stream, at: asked.append(at)), span=Span(FROM_MS, TO_MS, is_open=True))
-    assert min(asked) == FROM_MS + 3 * DAY
+    assert min(asked) == FROM_MS + 2 * DAY
     assert sorted(map(repr, rows_of(path))) == sorted(map(repr, whole))
+
+
+def test_what_was_not_over_when_an_open_span_ended_comes_with_the_next_run(tmp_path: Path) -> None:
+    """The day on which a backfill runs has no close yet; its values must not be missing for ever."""
+
+    class Daily(Paged):
+        late_ms = 8 * DAY
+
+        async def page(self, ports: Ports, watch: Watch, stream: str, from_ms: int, to_ms: int) -> Page:
+            metric, _, subject = stream.partition("/")
+            first = -(-from_ms // DAY) * DAY
+            return Page(Harvest([Reading(metric, subject, 1.0, at) for at in range(first, to_ms - DAY + 1, DAY)]))
+
+    path = tmp_path / "store.db"
+    for noon in (2.5, 3.5, 4.5):
+        fetch(path, Daily(), span=Span(FROM_MS, FROM_MS + int(noon * DAY), is_open=True))
+    assert sorted(o.at for o in rows_of(path) if o.metric == "price.usd") == [FROM_MS + day * DAY for day in range(4)]
 
 
 def test_what_passes_by_itself_is_tried_again_after_growing_pauses(tmp_path: Path, whole: list[object]) -> None:

@@ -108,6 +108,15 @@ def test_refused_rows_are_counted_all_and_logged_a_few():
     assert [entry["event"] for entry in logs] == ["refused"] * 10
 
 
+def test_a_refusal_that_stands_is_logged_once_and_again_when_it_had_gone():
+    """A token without a name is refused every minute for years."""
+    passes: tuple[list[str], ...] = (["a", "b"], ["a", "b"], ["b", "c"], [], ["a"])
+    with capture_logs() as logs:
+        _, events = handle(*(Arrival(START + MINUTE * place, "llama", Harvest((), refused)) for place, refused in enumerate(passes)))
+    assert [entry["reason"] for entry in logs] == ["a", "b", "c", "a"]
+    assert [event.rejected for event in events if isinstance(event, Batch)] == [2, 2, 2, 0, 1]
+
+
 def test_a_failure_is_recorded_run_length_and_again_when_its_reason_changes_or_it_had_been_well():
     failures = [Arrival(START + n, "llama", failure=reason) for n, reason in enumerate(["down", "down", "quota", "quota"])]
     well = Arrival(START + 10, "llama", Harvest([tvl(5e10)]))

@@ -3,9 +3,8 @@
 import pytest
 
 from monitor.core.units import iso, parse_time
-from monitor.daily_csv import close_within, is_closed_session, session_day, table, together
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Harvest
+from monitor.daily_csv import close_within, is_closed_session, session_day, table
+from monitor.errors import BadPayload
 
 COLUMNS = ("Date", "Close")
 
@@ -91,11 +90,3 @@ def test_f_029_a_close_outside_its_own_range_is_refused(low: str, close: str, hi
     else:
         with pytest.raises(BadPayload):
             close_within(row, low="L", high="H", close="C")
-
-
-def test_a_part_that_failed_does_not_take_the_others_with_it():
-    down, bad = SourceError("down"), BadPayload("bad")
-    assert together([Harvest((), ["one"]), bad]).rejected == ["one", "bad"]
-    with pytest.raises(SourceError, match="down"):
-        together([down, bad])
-    assert together([]) == Harvest([], [])

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def backfill(
     context: typer.Context,
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="First instant, ISO-8601.")],
-    to: Annotated[str | None, typer.Option("--to", help="Where to stop; without it now, and the next run goes on from there.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Where to stop; without it now, and the next run goes on.")] = None,
     source: Annotated[str | None, typer.Option(help="One source; without it every enabled one that has a history.")] = None,
 ) -> None:
     """Fetch history into the store, page by page.

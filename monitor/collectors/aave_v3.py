@@ -6,6 +6,7 @@ Totals and balances are the contracts' own, interest until the block included. R
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
 
 from monitor.chain import (
@@ -16,7 +17,6 @@ from monitor.chain import (
     BlockPinnedReader,
     Call,
     amount,
-    each_chain,
     output,
     outputs,
     plausible,
@@ -31,7 +31,7 @@ from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 from monitor.oracles import answer_ages
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 # PoolAddressesProvider by chain id: github.com/bgd-labs/aave-address-book, one file for each chain.
 PROVIDERS: Mapping[int, str] = {
@@ -78,7 +78,7 @@ class AaveV3(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         wanted = _wanted(watch)
-        return await each_chain(wanted, lambda name: self._chain(ports.net, watch, name, wanted[name]))
+        return await each(partial(self._chain, ports.net, watch, name, of_chain) for name, of_chain in wanted.items())
 
     async def _chain(self, net: Net, watch: Watch, name: str, wanted: "Wanted") -> Harvest:
         chain = watch.chains[name]

@@ -53,6 +53,7 @@ class Bls(Collector):
 
     title: ClassVar[str] = "US Bureau of Labor Statistics"
     homepage: ClassVar[str] = "https://www.bls.gov"
+    late_ms: ClassVar[int] = 200 * DAY
 
     cadence: Duration = 75 * MINUTE
     key: Secret = field(default_factory=lambda: Secret(""))

@@ -10,6 +10,7 @@ left out: they are no closes. A settlement of 0 is none: files carry it before a
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from monitor.core.book import Watch
@@ -18,9 +19,9 @@ from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, Duration, iso, parse_time
 from monitor.core.vix_futures import CONTRACTS, TENOR_DAYS, curve, expiries_after
-from monitor.daily_csv import Row, close_within, is_closed_session, session_day, table, together
+from monitor.daily_csv import Row, close_within, is_closed_session, session_day, table
 from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 HOST = "https://cdn.cboe.com"
 INDEX_FILES = f"{HOST}/api/global/us_indices/daily_prices"
@@ -51,13 +52,7 @@ class Cboe(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The sessions of the last `recent`: both indices, and the contracts that make the curve now."""
         now = ports.clock.now_ms()
-        parts: list[Harvest | SourceError | BadPayload] = []
-        for stream in self.streams(watch):
-            try:
-                parts.append(await self._part(ports, stream, now - self.recent, now))
-            except (SourceError, BadPayload) as error:
-                parts.append(error)
-        return together(parts)
+        return await each(partial(self._part, ports, stream, now - self.recent, now) for stream in self.streams(watch))
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """Two indices, and the futures."""

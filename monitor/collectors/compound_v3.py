@@ -6,9 +6,10 @@ rates are those that it charges at the utilisation that these totals make. COMP 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
 
-from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Failed, amount, each_chain, output, outputs, plausible
+from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, Failed, amount, output, outputs, plausible
 from monitor.core.aave import NO_DEBT, WAD, PerSecond, Wad, apr_of_second, apy, fraction_of_wad, shown_health
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -18,7 +19,7 @@ from monitor.errors import BadPayload
 from monitor.net import Net
 from monitor.oracles import answer_ages
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 # Comet by chain id and base asset: github.com/compound-finance/comet, deployments/<chain>/<market>/roots.json.
 COMETS: Mapping[tuple[int, str], str] = {
@@ -65,7 +66,7 @@ class CompoundV3(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         wanted = _wanted(watch)
-        return await each_chain(wanted, lambda name: self._chain(ports.net, watch, name, wanted[name]))
+        return await each(partial(self._chain, ports.net, watch, name, of_chain) for name, of_chain in wanted.items())
 
     def _comet(self, watch: Watch, chain: str, base: str) -> str | None:
         return self.comets.get(f"{chain}/{base}") or COMETS.get((watch.chains[chain].chain_id, base))

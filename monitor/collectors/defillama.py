@@ -11,7 +11,7 @@ for money that left. Of chains DefiLlama publishes no such parts at this address
 """
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -23,16 +23,15 @@ from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, MINUTE, Count, Duration, iso, parse_time
 from monitor.core.vocabulary import find_metric
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.errors import BadPayload
+from monitor.llama import BODY_TIMEOUT_SECONDS, found
+from monitor.source import Collector, Harvest, Page, Part, Ports, each
 
-Part = Callable[[], Awaitable[Harvest]]
 Cell = tuple[str, object, str]
 
 API = "https://api.llama.fi"
 COINS_API = "https://coins.llama.fi"
 CHART_SPAN_DAYS = 500
-BODY_TIMEOUT_SECONDS = 60.0
 NOW_SOURCE = "defillama-now"
 LOWEST_CONFIDENCE = 0.9
 _OLDEST_MS = parse_time("2015-01-01")
@@ -109,7 +108,7 @@ class DefiLlama(Collector):
         parts: list[Part] = [partial(self._prices, ports, watch)]
         parts += [partial(self._chain, ports, subject, received_at, from_ms) for subject in chains]
         parts += [partial(self._protocol, ports, slug, group, received_at, from_ms) for slug, group in _by_slug(watch.tvl_subjects).items()]
-        return await _each(parts)
+        return await each(parts)
 
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """One poll, told in words."""
@@ -150,7 +149,7 @@ class DefiLlama(Collector):
 
     async def _chain(self, ports: Ports, subject: str, received_at: int, from_ms: int) -> Harvest:
         name = self._names(subject.removeprefix("chain:"))[0]
-        body = await _found(subject, name, ports.net.get_json(at_endpoint(self.endpoint, f"{API}/v2/historicalChainTvl/{quote(name)}")))
+        body = await found(subject, name, ports.net.get_json(at_endpoint(self.endpoint, f"{API}/v2/historicalChainTvl/{quote(name)}")))
         if not isinstance(body, list):
             raise BadPayload(f"{subject}: DefiLlama has no history under the name {name!r}; set chain_names")
         return tvl_readings(body, "tvl", subject, received_at, from_ms)
@@ -165,12 +164,12 @@ class DefiLlama(Collector):
     async def _body(self, ports: Ports, slug: str) -> object:
         url = at_endpoint(self.endpoint, f"{API}/protocol/{quote(slug)}")
         request = ports.net.get_json(url, timeout_seconds=BODY_TIMEOUT_SECONDS, max_bytes=self.body_limit_bytes)
-        return await _found(f"protocol:{slug}", slug, request)
+        return await found(f"protocol:{slug}", slug, request)
 
     async def _current(self, ports: Ports, slug: str, subjects: list[str]) -> Harvest:
         if f"protocol:{slug}" not in subjects:
             return Harvest()
-        body = await _found(f"protocol:{slug}", slug, ports.net.get_json(at_endpoint(self.endpoint, f"{API}/tvl/{quote(slug)}")))
+        body = await found(f"protocol:{slug}", slug, ports.net.get_json(at_endpoint(self.endpoint, f"{API}/tvl/{quote(slug)}")))
         value = number({f"the current TVL of {slug}": body}, f"the current TVL of {slug}")
         return Harvest([Reading("tvl.usd", f"protocol:{slug}", value, ports.clock.now_ms(), source=NOW_SOURCE)])
 
@@ -223,30 +222,6 @@ def _by_slug(subjects: tuple[str, ...]) -> dict[str, list[str]]:
         if subject.startswith("protocol:"):
             groups.setdefault(subject.removeprefix("protocol:").partition("@")[0], []).append(subject)
     return groups
-
-
-async def _found(subject: str, name: str, request: Awaitable[object]) -> object:
-    """The answer; DefiLlama says 400 or 404 of a name that it does not know, which no retry mends."""
-    try:
-        return await request
-    except SourceError as error:
-        if error.status not in (400, 404):
-            raise
-        raise BadPayload(f"{subject}: DefiLlama knows nothing called {name!r} (renamed or split?)") from None
-
-
-async def _each(parts: list[Part]) -> Harvest:
-    """Every part, one after the other; a failed one is a refusal, and only if all failed does the first failure stand for the pass."""
-    harvests: list[Harvest] = []
-    failures: list[SourceError | BadPayload] = []
-    for part in parts:
-        try:
-            harvests.append(await part())
-        except (SourceError, BadPayload) as error:
-            failures.append(error)
-    if not harvests:
-        raise failures[0]
-    return Harvest.together([*harvests, Harvest((), [str(error) for error in failures])])
 
 
 class Dated(NamedTuple):

@@ -6,6 +6,7 @@ metric says. The hour that is still running is left out. An answer that was cut 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from monitor.core.book import Watch
@@ -13,8 +14,8 @@ from monitor.core.decode import field, items, number, whole
 from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, MINUTE, Duration, iso, parse_time
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.errors import BadPayload
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 URL = "https://www.deribit.com/api/v2/public/get_volatility_index_data"
 METRIC = "iv.index"
@@ -42,16 +43,7 @@ class DeribitDvol(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The closed hours of the last `recent`. One index that fails does not take the other with it."""
         now = ports.clock.now_ms()
-        parts: list[Harvest] = []
-        failures: list[SourceError | BadPayload] = []
-        for currency in CURRENCIES:
-            try:
-                parts.append(await self._hours(ports, currency, now - self.recent, now + 1))
-            except (SourceError, BadPayload) as error:
-                failures.append(error)
-        if not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest((), [str(error) for error in failures])])
+        return await each(partial(self._hours, ports, currency, now - self.recent, now + 1) for currency in CURRENCIES)
 
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """The newest close of each index."""

@@ -5,9 +5,8 @@ error or log shows). Without a key the public CSV behind each chart is read: wha
 Percent become fractions and yen per dollar become dollars per yen; nothing else is converted.
 """
 
-import asyncio
 import re
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, NamedTuple
@@ -22,7 +21,7 @@ from monitor.core.units import DAY, HOUR, Duration, iso, month_before, parse_tim
 from monitor.core.us_calendar import release_instant, release_of
 from monitor.core.vocabulary import SESSION_CLOSE_MS, find_metric
 from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.source import Collector, Harvest, Page, Ports, named, side_by_side
 
 API = "https://api.stlouisfed.org/fred/series/observations"
 CHART = "https://fred.stlouisfed.org/graph/fredgraph.csv"
@@ -97,6 +96,7 @@ class Fred(Collector):
 
     title: ClassVar[str] = "FRED, Federal Reserve Bank of St. Louis"
     homepage: ClassVar[str] = "https://fred.stlouisfed.org"
+    late_ms: ClassVar[int] = 200 * DAY
 
     cadence: Duration = HOUR
     key: Secret = field(default_factory=lambda: Secret(""))
@@ -112,7 +112,7 @@ class Fred(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The last months of every series, each value as it stands now. One that fails takes no other along."""
-        return await together({name: self._newest(ports, name) for name in self.series})
+        return await side_by_side({name: self._newest(ports, name) for name in self.series})
 
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """The newest day of each series."""
@@ -163,23 +163,6 @@ class Fred(Collector):
             reason = f"FRED refuses the question (status {REFUSED}): most often a key that it does not know; correct sources.fred.key"
         # Outside of the handler, so that nothing of the question hangs on it.
         raise SourceError(reason, status=REFUSED, permanent=True)
-
-
-async def together(parts: Mapping[str, Awaitable[Harvest]]) -> Harvest:
-    """All that can be had, and by name why the rest cannot. Raises the first error where nothing can."""
-    found = dict(zip(parts, await asyncio.gather(*(_kept(part) for part in parts.values())), strict=True))
-    errors = {name: one for name, one in found.items() if not isinstance(one, Harvest)}
-    if errors and len(errors) == len(found):
-        raise next(iter(errors.values()))
-    got = Harvest.together(one for one in found.values() if isinstance(one, Harvest))
-    return Harvest(got.readings, [*got.rejected, *(_named(name, str(error)) for name, error in errors.items())])
-
-
-async def _kept(part: Awaitable[Harvest]) -> Harvest | SourceError | BadPayload:
-    try:
-        return await part
-    except (SourceError, BadPayload) as error:
-        return error
 
 
 def parse_chart(body: bytes, name: str) -> tuple[list[Row], list[str]]:
@@ -250,17 +233,13 @@ def _checked_day(written: str) -> str:
 
 def _harvest(name: str, rows: Sequence[Row], rejected: Sequence[str], received_at: int) -> Harvest:
     readings: list[Reading] = []
-    refused = [_named(name, reason) for reason in rejected]
+    refused = [named(name, reason) for reason in rejected]
     for row in rows:
         try:
             readings += _readings(SERIES[name], row, received_at)
         except BadPayload as error:
             refused.append(f"{name}: {row.day}: {error}")
     return Harvest(readings, refused)
-
-
-def _named(name: str, reason: str) -> str:
-    return reason if reason.startswith(name) else f"{name}: {reason}"
 
 
 def _readings(series: Series, row: Row, received_at: int) -> Iterator[Reading]:

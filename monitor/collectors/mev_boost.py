@@ -54,6 +54,7 @@ class MevBoost(Collector):
 
     title: ClassVar[str] = "MEV-Boost relays"
     homepage: ClassVar[str] = "https://flashbots.github.io/relay-specs/"
+    late_ms: ClassVar[int] = 6 * HOUR
 
     cadence: Duration = 20 * MINUTE
     hours: Count = 2

@@ -7,6 +7,7 @@ offered: a node finds blocks by number, not by time, and most have forgotten the
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Annotated, ClassVar, Literal
 
@@ -19,7 +20,7 @@ from monitor.core.units import MINUTE, Duration
 from monitor.core.vocabulary import ASSET, PROTOCOL
 from monitor.errors import BadPayload, SourceError
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Asset = Annotated[str, Field(pattern=rf"^{ASSET}$")]
@@ -65,15 +66,7 @@ class OnchainTvl(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-        parts, failures = list[Harvest](), list[SourceError | BadPayload]()
-        for chain in sorted({one.chain for one in self.contracts.values()}):
-            try:
-                parts.append(await self._chain(ports, watch, chain))
-            except (SourceError, BadPayload) as problem:
-                failures.append(problem)
-        if failures and not parts:
-            raise failures[0]
-        return Harvest.together([*parts, Harvest(rejected=[str(failure) for failure in failures])])
+        return await each(partial(self._chain, ports, watch, chain) for chain in sorted({one.chain for one in self.contracts.values()}))
 
     async def _chain(self, ports: Ports, watch: Watch, name: str) -> Harvest:
         if name not in watch.chains:

@@ -32,6 +32,7 @@ class PriorityFee(Collector):
 
     title: ClassVar[str] = "Priority fee"
     homepage: ClassVar[str] = "https://ethereum.github.io/execution-apis/"
+    late_ms: ClassVar[int] = 6 * HOUR
 
     cadence: Duration = 10 * MINUTE
     chains: tuple[str, ...] = ()

@@ -5,18 +5,19 @@ What a Safe's owners were on a past day is not offered: no history is asked of a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call, each_chain, output
+from monitor.chain import Answer, Block, BlockPinnedReader, Call, output
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
 from monitor.net import Net
 from monitor.rpc import json_rpc
-from monitor.source import Collector, Harvest, Ports
+from monitor.source import Collector, Harvest, Ports, each
 
 Place = Annotated[str, Field(pattern=r"^[a-z0-9\-]+/0x[0-9a-fA-F]{40}$")]
 
@@ -38,7 +39,7 @@ class Safe(Collector):
         return frozenset((f"safe.{name}", subject) for name in ("threshold", "owner_count") for subject in subjects)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
-        return await each_chain(self._by_chain(), lambda name: self._chain(ports.net, watch, name))
+        return await each(partial(self._chain, ports.net, watch, name) for name in self._by_chain())
 
     def _by_chain(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -1,7 +1,8 @@
 """Stooq: closes of the S&P 500 and of two volatility funds (no key; a daily quota for each address).
 
 CSV: `https://stooq.com/q/d/l/?s=^spx&i=d&d1=YYYYMMDD&d2=YYYYMMDD` with Date, Open, High, Low, Close. There is no published contract; a used-up
-quota or an unknown symbol comes as a line of text with HTTP 200, which is refused as no table.
+quota or an unknown symbol comes as a line of text with HTTP 200, which is refused as no table. So is the page that asks a browser for a proof of
+work: programs have been seen to get it since July 2026 (https://github.com/Verdenroz/finance-query/issues/263), and no way round it is taken.
 
 Funds such as VXX and UVXY merge their shares again and again, and their history is then written anew: the monitor keeps each value that
 changed as a later vintage, known from its receipt, so that the whole of `recent` moves to the new scale at once and no decision of the past
@@ -12,6 +13,7 @@ merger of shares below `break_factor` cannot be told from a move.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -19,15 +21,16 @@ from monitor.core.book import Watch
 from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, Duration, Number, iso
-from monitor.daily_csv import close_within, is_closed_session, session_day, table, together
-from monitor.errors import BadPayload, SourceError
-from monitor.source import Collector, Harvest, Page, Ports
+from monitor.daily_csv import close_within, is_closed_session, session_day, table
+from monitor.errors import BadPayload
+from monitor.source import Collector, Harvest, Page, Ports, each
 
 URL = "https://stooq.com/q/d/l/"
 METRIC = "equity.close"
 COLUMNS = ("Date", "High", "Low", "Close")
 SYMBOLS: Mapping[str, str] = {"SPX": "^spx", "VXX": "vxx.us", "UVXY": "uvxy.us"}
 YEARS_MS = 3653 * DAY
+LEAST_PAUSE_MS = HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,11 @@ class Stooq(Collector):
         if not self.break_factor > 1:
             raise ValueError("break_factor must be above 1: write break_factor: 2.5, say")
 
+    @property
+    def pause_ms(self) -> int:
+        """Stooq counts what it refuses, too."""
+        return LEAST_PAUSE_MS
+
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The index and the funds, whatever is watched."""
         return frozenset((METRIC, subject) for subject in self._symbols())
@@ -53,15 +61,7 @@ class Stooq(Collector):
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """The sessions of the last `recent`. One symbol that fails does not take the others with it."""
         now = ports.clock.now_ms()
-        parts: list[Harvest | SourceError | BadPayload] = []
-        for subject in self._symbols():
-            try:
-                parts.append(await self._closes(ports, subject, now - self.recent, now))
-            except SourceError as error:
-                parts.append(error)
-            except BadPayload as error:
-                parts.append(BadPayload(f"{subject}: {error}"))
-        return together(parts)
+        return await each(partial(self._closes, ports, subject, now - self.recent, now) for subject in self._symbols())
 
     def streams(self, watch: Watch) -> tuple[str, ...]:
         """One history for each subject."""
@@ -86,7 +86,11 @@ def closes(body: bytes, subject: str, from_ms: int, to_ms: int, break_factor: fl
     """Closes of the sessions between, oldest first; what stands before a break of scale is refused. Raises BadPayload."""
     found: dict[int, float] = {}
     rejected: list[str] = []
-    for place, row in enumerate(table(body, COLUMNS), start=1):
+    try:
+        rows = table(body, COLUMNS)
+    except BadPayload as error:
+        raise BadPayload(f"{subject}: {error}") from None
+    for place, row in enumerate(rows, start=1):
         try:
             day = session_day(row, "Date")
             if day >= from_ms and is_closed_session(day, to_ms):

@@ -40,6 +40,7 @@ class UniswapSwaps(Collector):
 
     title: ClassVar[str] = "Uniswap swaps"
     homepage: ClassVar[str] = "https://docs.uniswap.org/contracts/v3/reference/core/interfaces/pool/IUniswapV3PoolEvents"
+    late_ms: ClassVar[int] = 6 * HOUR
 
     cadence: Duration = 10 * MINUTE
     pools: tuple[Pool, ...] = ()

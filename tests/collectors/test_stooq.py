@@ -10,7 +10,7 @@ from monitor.collectors.stooq import Stooq, closes
 from monitor.core.book import Watch
 from monitor.core.door import admit
 from monitor.core.market import Market
-from monitor.core.units import iso, parse_time
+from monitor.core.units import HOUR, iso, parse_time
 from monitor.errors import BadPayload, SourceError
 from monitor.pipeline import only_news
 from monitor.registry import build
@@ -108,6 +108,11 @@ def test_a_poll_asks_for_each_symbol_and_one_that_fails_does_not_take_the_others
     assert fake.calls[0].url == f"{URL}?s=%5Espx&i=d&d1=20230202&d2=20240308"
     with pytest.raises(BadPayload, match="SPX"):
         asyncio.run(STOOQ.poll(ports(FakeNet().answer("GET", URL, b"No data")), Watch()))
+
+
+def test_what_stooq_refuses_is_not_asked_again_hotly():
+    """F-085: a used-up quota comes as a notice with status 200, and every further question counts."""
+    assert Stooq().pause_ms == HOUR <= Stooq().cadence
 
 
 def test_symbols_are_added_and_replaced_by_setting():
