@@ -206,8 +206,9 @@ def blind_rules(config: Config) -> list[Blind]:
     sources: Mapping[str, SourceSettings] = {**settings.sources, "store": held}
     engine = Engine(Catalogue())
     engine.apply(configured_event(replace(settings, sources=sources), 0))
-    verdicts = engine.state.verdicts.items()
-    return [Blind(*instance, verdict.reason) for instance, verdict in verdicts if verdict.state is Truth.NOT_CONFIGURED]
+    blind = [Blind(*instance, verdict.reason) for instance, verdict in engine.state.verdicts.items() if verdict.state is Truth.NOT_CONFIGURED]
+    idle = sorted({name for name, entry in config.rules.items() if entry.enabled} - {instance.rule for instance in engine.rules})
+    return [*blind, *(Blind(name, "", "nothing that is watched is of the kind that it judges") for name in idle)]
 
 
 def _held(path: str) -> tuple[tuple[str, str], ...]:
