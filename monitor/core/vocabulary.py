@@ -254,7 +254,7 @@ def _macro() -> list[Metric]:
             DAY,
             earliest=LONG_AGO,
             calendar="bonds",
-            fresh_sessions=5,
+            fresh_sessions=6,  # a week's are published together, after the close of the first session of the next one
         ),
         Metric(
             "macro.event",

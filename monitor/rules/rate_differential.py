@@ -119,6 +119,8 @@ class RateDifferential(Rule):
     def _jump_leg(self, view: View, subject: str) -> Condition:
         usual, now = _usual(_window(view, BORROW, subject, USUAL_MS))
         bar = _rounded(self.jump * usual)
+        if now == 0:
+            return Condition(JUMP_LEG, State.QUIET, "borrowing costs nothing", now, bar, -1.0, UNIT)
         if bar <= 0:
             raise Unknown("median", f"the 30-day median of the borrow rate is {usual:.2%}: there is nothing to compare with")
         return at_least(JUMP_LEG, now, bar, unit=UNIT, reason=f"borrowing costs {now:.2%} a year, usually {usual:.2%}")

@@ -17,8 +17,8 @@ CLOSE, FX = "candle.4h.close", "fx.usd"
 BAR_MS = 4 * HOUR
 WEIGHTS = {"USD": 0.50, "EUR": 0.15, "JPY": 0.05, "BTC": 0.15, "ETH": 0.15}
 CURRENCIES, COINS = ("EUR", "JPY"), ("BTC", "ETH")
-# A fixing of before the first bar, over a long weekend.
-FX_AHEAD_MS = 7 * DAY
+# A fixing that was known before the first bar: a week's are published on the Monday after it, or on the Tuesday.
+FX_AHEAD_MS = 14 * DAY
 # One of the charts may not have its newest bar yet.
 SPARE_BARS = 3
 

@@ -202,6 +202,13 @@ def test_a_market_that_costs_nothing_has_nothing_to_compare_with():
     assert (blind.state, blind.reason) == (State.UNKNOWN, "the 30-day median of the borrow rate is 0.00%: there is nothing to compare with")
 
 
+def test_a_token_that_nobody_borrows_is_quiet_and_not_blind_for_ever():
+    """What serves as collateral alone has a borrow rate of 0, now as always."""
+    free = leg(judge(owed(usual=0.0)), "jump")
+    assert (free.state, free.value, free.distance) == (State.QUIET, 0.0, -1.0)
+    assert free.reason == "borrowing costs nothing"
+
+
 # --- legs together ---
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from monitor.core.observation import Observation
 from monitor.core.rule import Input
-from monitor.core.units import DAY, HOUR
+from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.registry import build
 from monitor.rules.reer_volatility import CLOSE, FX, ReerVolatility
@@ -70,6 +70,20 @@ def test_a_coin_of_the_basket_takes_its_weight_of_what_is_there(subject: str, co
     assert alike.value == pytest.approx(2.0)
     week_alone = judge(*chart(closes(2.0), subject), *chart(closes(2.0, before=0.0), coin), subject=subject)
     assert week_alone.value == pytest.approx(2.0 * (1 - weight))
+
+
+@pytest.mark.parametrize("hours", range(0, 7 * 24, 12))
+def test_currencies_that_are_published_a_week_at_a_time_are_enough_on_every_day_of_the_week(hours: int):
+    """As the Federal Reserve does it: the five days of a week, on the Monday after it. On the weekend the newest is nine days old."""
+    now = START + 2 * DAY + hours * HOUR
+    rows = [seen(o.metric, o.subject, o.value, o.at, o.source, known_at=_monday_after(o.at)) for o in fixings([1.1 + n / 1000 for n in range(60)])]
+    later = [seen(FX, "EUR", 1.2, START + n * DAY, "fred", known_at=_monday_after(START)) for n in range(5)]
+    known = [row for row in (*rows, *later) if row.known_at <= now]
+    assert judge(*chart(closes(2.0), end=now - now % BAR - BAR), *known, now=now).state is not State.UNKNOWN
+
+
+def _monday_after(at: int) -> int:
+    return at + (7 - (at // DAY + 3) % 7) * DAY + 21 * HOUR + 15 * MINUTE
 
 
 def test_all_five_parts_are_weighed_and_none_is_left_out():
