@@ -35,11 +35,15 @@ LEAST_PAUSE_MS = HOUR
 
 @dataclass(frozen=True, kw_only=True)
 class Stooq(Collector):
-    """`equity.close` of `SPX`, `VXX`, `UVXY`. `symbols` adds or replaces Stooq's symbols by subject (`ES: es.f`, say)."""
+    """`equity.close` of `SPX`, `VXX`, `UVXY`. `symbols` adds or replaces Stooq's symbols by subject (`ES: es.f`, say).
+
+    It is off unless switched on, since it may not answer programs any more; SPX comes from `fred` too.
+    """
 
     title: ClassVar[str] = "Stooq daily closes"
     homepage: ClassVar[str] = "https://stooq.com"
 
+    enabled: bool = False
     cadence: Duration = 3 * HOUR
     recent: Duration = 400 * DAY
     break_factor: Number = 2.5
