@@ -146,7 +146,7 @@ def _intent_line(intent: Any) -> str:
     if intent is None:
         return "nothing: it votes or warns"
     share = "" if intent.share == 1 else f", {intent.share:.0%} of what sizing allows"
-    return f"a {intent.tier} layer: {' or '.join(intent.actions)}{share}"
+    return f"{'an' if intent.tier[0] in 'aeiou' else 'a'} {intent.tier} layer: {' or '.join(intent.actions)}{share}"
 
 
 def _written(kind: Any, value: object) -> str:

@@ -226,4 +226,16 @@ def _words(problem: Mapping[str, Any], quiet: bool) -> str:
     if kind in {"literal_error", "enum"}:
         choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
         return f"must be one of {', '.join(choices)}{seen}; {nearest(str(value), choices)}"
+    if kind == "string_pattern_mismatch":
+        return f"must be {_form(problem['ctx']['pattern'])}{seen}"
     return _EXPECTED.get(kind.split("_")[0], str(problem["msg"])) + seen
+
+
+def _form(pattern: str) -> str:
+    """What a pattern asks for, by example."""
+    examples = {
+        "/0x": "a chain and an address on it, such as ethereum/0x and 40 hexadecimal digits",
+        "0x": "an address, 0x and 40 hexadecimal digits",
+    }
+    examples |= {"protocol:": "a protocol, such as protocol:uniswap-v3", "A-Z": "an asset in capitals, such as ETH"}
+    return next((example for part, example in examples.items() if part in pattern), "lower-case letters, digits, dashes and dots")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.config import load
+from monitor.config import discover, load
 from monitor.config.checks import checksummed
 from monitor.errors import ConfigError
 from tests.config.catalogue import CATALOGUE, channel, load_text, position, problems, whsec
@@ -321,3 +321,19 @@ def test_any_tree_of_known_words_loads_or_is_refused_with_reasons_f_150(tmp_path
 )
 def test_any_variable_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, path: list[str], value: str) -> None:
     loads_or_explains(tmp_path, position(), {"HEDGE_MONITOR_" + "__".join(path).upper(): value})
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("safe: {safes: [wallet]}", "must be a chain and an address on it, such as ethereum/0x"),
+        ("uniswap-v3: {managers: {base: here}}", "must be an address, 0x and 40 hexadecimal digits, this is 'here'"),
+        ("defillama-treasury: {treasuries: [Uni Swap]}", "must be lower-case letters, digits, dashes and dots, this is 'Uni Swap'"),
+    ],
+)
+def test_a_text_of_another_form_is_told_the_form_by_example(tmp_path: Path, written: str, said: str) -> None:
+    file = tmp_path / "hedge-monitor.yaml"
+    file.write_text(f"sources: {{{written}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file, {}, discover())
+    assert said in str(caught.value)
