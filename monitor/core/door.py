@@ -102,6 +102,8 @@ def _checked_at(metric: Metric, at: int | None, received_at: int) -> int:
         raise Refused(f"at {at} lies in the future (received {iso(received_at)}): microseconds, or a clock that is ahead?")
     if metric.bar_ms and metric.bar_ms < 7 * 86_400_000 and at % metric.bar_ms:
         raise Refused(f"at {iso(at)} is not the open of a bar")
+    if metric.monthly and iso(at)[8:] != "01T00:00:00Z":
+        raise Refused(f"at {iso(at)} is not the first day of the month that it is about")
     return at
 
 
@@ -109,7 +111,7 @@ def _checked_known_at(metric: Metric, known_at: int | None, at: int, received_at
     if known_at is None:
         known_at = default_known_at(metric, at)
     if known_at is None:
-        raise Refused(f"known_at is missing, and {metric.name} has no rule that gives it")
+        raise Refused(f"known_at is missing, and {metric.name} has no rule that gives it: write the instant of its release")
     if 0 < at - known_at <= metric.slot_ms // 2:
         known_at = at  # the slot was rounded up past it
     if known_at < at and metric.name != "macro.event":

@@ -27,7 +27,7 @@ class Metric:
 
     `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred
     from the series. `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers,
-    `undated` metrics may lack `at`. `calendar` names the sessions (core/sessions.py) that a daily value is counted in, and it is fresh until two
+    `undated` metrics may lack `at`, and of `monthly` ones it is the first day of a month. `calendar` names the sessions (core/sessions.py) that a daily value is counted in, and it is fresh until two
     hours after the close of the `fresh_sessions`-th one after its own.
     """
 
@@ -44,6 +44,7 @@ class Metric:
     earliest: int = parse_time("2015-01-01")
     exact: bool = False
     undated: bool = False
+    monthly: bool = False
     calendar: str = ""
     fresh_sessions: int = 1
 
@@ -228,7 +229,7 @@ def _sessions() -> list[Metric]:
 
 def _macro() -> list[Metric]:
     def level(name: str, high: float, help_text: str, cadence_ms: int = 31 * DAY, unit: str = "index level") -> Metric:
-        return Metric(f"macro.{name}", unit, "US", 1, high, help_text, Publication.STATED, cadence_ms, earliest=LONG_AGO)
+        return Metric(f"macro.{name}", unit, "US", 1, high, help_text, Publication.STATED, cadence_ms, earliest=LONG_AGO, monthly=True)
 
     def daily(name: str, low: float, help_text: str) -> Metric:
         rest = {"earliest": LONG_AGO, "calendar": "bonds", "fresh_sessions": 3}

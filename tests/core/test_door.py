@@ -12,6 +12,7 @@ from monitor.core.units import DAY, HOUR, parse_time
 
 NOW = parse_time("2024-03-04T12:00:30Z")
 NOON = parse_time("2024-03-04T12:00:00Z")
+MONTH = parse_time("2024-01-01")
 
 
 def reading(value: float | int = 0.0001, at: int | None = NOON, metric: str = "funding.rate", subject: str = "BTC", **more: object) -> Reading:
@@ -47,7 +48,9 @@ def test_a_good_reading_comes_through_whole():
         (reading(subject="btc"), "does not fit"),
         (reading(at=None), "no time of its own"),
         (reading(metric="candle.4h.close", value=1.0, at=NOON - 5 * HOUR), "not the open of a bar"),
-        (reading(metric="macro.cpi", subject="US", value=300, at=NOON - 40 * DAY), "known_at is missing"),
+        (reading(metric="macro.cpi", subject="US", value=300, at=MONTH), "known_at is missing"),
+        (reading(metric="macro.cpi", subject="US", value=300, at=MONTH + DAY, known_at=NOON), "not the first day of the month"),
+        (reading(metric="macro.gdp", subject="US", value=300, at=MONTH + HOUR, known_at=NOON), "not the first day of the month"),
         (reading(known_at=NOON - HOUR), "before at"),
         (reading(metric="candle.4h.close", value=1.0, at=NOON - 4 * HOUR, known_at=NOON - HOUR), "before the close of the bar"),
     ],
