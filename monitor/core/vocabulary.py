@@ -27,8 +27,9 @@ class Metric:
 
     `low` and `high` bound what is plausible (inclusive), in `unit`. `cadence_ms` is the expected spacing, None where it is inferred
     from the series. `slot_ms` rounds `at` (venues jitter), `earliest` is the oldest believable `at`, `exact` marks chain integers,
-    `undated` metrics may lack `at`, and of `monthly` ones it is the first day of a month. `calendar` names the sessions (core/sessions.py) that a daily value is counted in, and it is fresh until two
-    hours after the close of the `fresh_sessions`-th one after its own.
+    `undated` metrics may lack `at`, and of `monthly` ones it is the first day of a month. `calendar` names the sessions
+    (core/sessions.py) that a daily value is counted in, and it is fresh until two hours after the close of the `fresh_sessions`-th
+    one after its own.
     """
 
     name: str
