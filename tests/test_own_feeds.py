@@ -32,7 +32,7 @@ from monitor.core.observation import Observation, Reading
 from monitor.core.rows import HEADER
 from monitor.core.settings import PlugIn, Settings, SourceSettings
 from monitor.core.state import Instance
-from monitor.core.units import DAY, HOUR, iso, parse_time
+from monitor.core.units import DAY, HOUR, iso, month_before, parse_time
 from monitor.core.verdict import State, Verdict
 from monitor.core.vocabulary import METRICS, Publication, default_known_at, find_metric, subject_fits
 from monitor.pipeline import Pipeline
@@ -248,6 +248,9 @@ def _sixty(metric: str, subject: str) -> list[Reading]:
     listed = []
     for n, value in enumerate([high] * 57 + [max(found.low, high * 0.9)] * 3):
         at = MONDAY - (60 - n) * step_ms - (DAY if found.publication in (Publication.SESSION, Publication.STATED) else 0)
+        if found.monthly:
+            months = (60 - n) * (round(step_ms / (31 * DAY)) or 1) + 1
+            at = month_before(parse_time(iso(MONDAY)[:7] + "-01"), months)
         known_at = default_known_at(found, at) or at + DAY
         listed.append(Reading(metric, subject, int(value) if found.exact else value, at, known_at))
     return listed
