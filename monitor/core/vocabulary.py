@@ -233,8 +233,8 @@ def _macro() -> list[Metric]:
         return Metric(f"macro.{name}", unit, "US", 1, high, help_text, Publication.STATED, cadence_ms, earliest=LONG_AGO, monthly=True)
 
     def daily(name: str, low: float, help_text: str) -> Metric:
-        rest = {"earliest": LONG_AGO, "calendar": "bonds", "fresh_sessions": 3}
-        return Metric(f"macro.{name}", "fraction", "US", low, 0.5, help_text, Publication.SESSION, DAY, **rest)  # type: ignore[arg-type]  # a mapping of mixed values
+        name = f"macro.{name}"
+        return Metric(name, "fraction", "US", low, 0.5, help_text, Publication.SESSION, DAY, earliest=LONG_AGO, calendar="bonds", fresh_sessions=3)
 
     return [
         level("cpi", 10_000, "CPI-U, all items, level, not seasonally adjusted"),

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from monitor.core.bars import best_bars
 from monitor.core.indicators import HISTORY_BARS, Bools, Floats, macd, positive_divergence, rsi, rsi_recovery
 from monitor.core.rule import Class, Configured, Group, Input, Intent, Rule, Scope
 from monitor.core.units import Count, Number
 from monitor.core.verdict import Condition, State, Unknown, Verdict, all_of, flag, less_than, more_than, unknown
-from monitor.core.view import View, Window
+from monitor.core.view import View
 
 CLOSE = "candle.4h.close"
 MINIMUM_BARS = 120
@@ -50,7 +51,7 @@ class MacdRsiScaling(Rule):
         return any(has(one) for one in self.inputs(subject))
 
     def judge(self, view: View, subject: str) -> Verdict:
-        bars = _best_bars(view, subject)
+        bars = best_bars(view, CLOSE, (subject, f"spot:{subject}"), HISTORY_BARS, MINIMUM_BARS)
         strength, active = rsi(bars.value), positive_divergence(bars.value, macd(bars.value).macd)
         if np.isnan(strength[-1]):
             raise Unknown("flat", f"the price of {subject} has not moved: it has no RSI")
@@ -93,18 +94,3 @@ def _crossed(bars_ago: int | None, high: float) -> str:
 
 def _why_not(parts: tuple[Condition, ...]) -> str:
     return "; ".join(part.reason for part in parts if part.state is State.QUIET)
-
-
-def _best_bars(view: View, subject: str) -> Window:
-    """Closed bars of the perp, or of the spot where no perp has them: of the freshest source, and of these the longest unbroken run."""
-    reasons: list[Unknown] = []
-    for pair in (subject, f"spot:{subject}"):
-        found: list[Window] = []
-        for source in view.sources(CLOSE, pair):
-            try:
-                found.append(view.bars(CLOSE, pair, source, HISTORY_BARS, MINIMUM_BARS))
-            except Unknown as why:
-                reasons.append(why)
-        if found:
-            return max(found, key=lambda bars: (int(bars.at[-1]), len(bars)))
-    raise reasons[0] if reasons else Unknown("missing", f"nobody has given 4 h candles of {subject} yet")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 from monitor.core.prints import finest, places
@@ -44,7 +45,7 @@ class MacroRising(Rule):
         metrics = [metric for metric in READ[self.variant] if view.expects(metric, subject)]
         if not any(view.sources(metric, subject) for metric in metrics):
             raise Unknown("missing", "no CPI or PPI print is known yet")
-        parts = [attempt(PRINTS[metric], lambda metric=metric: self._leg(view, metric, subject)) for metric in metrics]  # type: ignore[misc]  # mypy does not infer a lambda's default
+        parts = [attempt(PRINTS[metric], partial(self._leg, view, metric, subject)) for metric in metrics]
         said = "; ".join(part.reason for part in parts)
         return any_of(parts, {State.FIRED: said, State.QUIET: said})
 

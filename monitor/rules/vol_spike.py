@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -72,11 +73,12 @@ class VolSpike(Rule):
         return all(change(view) < self.exit * rise for one, change, rise in checks if view.expects(one.metric, one.subject))
 
     def _legs(self, view: View) -> Iterator[Condition]:
-        found = [leg for one, leg in ((VIX, self._vix), (SPREAD, self._spread)) if view.expects(one.metric, one.subject)]
+        legs = ((VIX, "VIX", self._vix), (SPREAD, "high-yield spread", self._spread))
+        found = [(name, leg) for one, name, leg in legs if view.expects(one.metric, one.subject)]
         if not found:
             raise Unknown("missing", "neither the VIX nor the high-yield spread is known yet")
-        for leg in found:
-            yield attempt("VIX" if leg == self._vix else "high-yield spread", lambda leg=leg: leg(view))  # type: ignore[misc]  # mypy does not infer a lambda's default
+        for name, leg in found:
+            yield attempt(name, partial(leg, view))
 
     def _vix(self, view: View) -> Condition:
         change = self._vix_change(view)
