@@ -1,6 +1,5 @@
 """The page in a real browser: it loads clean, shows what there is, follows what happens, and never runs what a source calls itself."""
 
-import asyncio
 import re
 from contextlib import asynccontextmanager
 
@@ -73,6 +72,13 @@ async def text_of(page, selector):
     return re.sub(r"\s+", " ", await page.inner_text(selector))
 
 
+async def until_opened(page, disclosure="details"):
+    """The inside is built by the `toggle` event, which a browser sends some time after the click or the key."""
+    await page.wait_for_selector(f"{disclosure}[open]")
+    filled = "name => [...document.querySelectorAll(name + '[open] > .inside')].every(inside => inside.childElementCount > 0)"
+    await page.wait_for_function(filled, arg=disclosure)
+
+
 async def test_it_loads_without_a_complaint_and_asks_nobody_else(told, chromium):
     async with looking_at(told, chromium) as look:
         page = await look.open()
@@ -110,6 +116,7 @@ async def test_it_follows_what_happens_and_keeps_what_was_opened(chromium):
     async with looking_at(stage, chromium) as look:
         page = await look.open()
         await page.click(".layer summary")
+        await until_opened(page, ".layer")
         assert await page.locator(".layer[open] .gates li").count() == 2
         approve_all(stage)
         stage.apply(Failed(END, "okx", "HTTP 500"))
@@ -146,6 +153,7 @@ async def test_nothing_is_wider_than_the_window(told, chromium, viewport):
         for summary in await page.query_selector_all("details:not(.more) > summary"):
             if await summary.is_visible():
                 await summary.click()
+        await until_opened(page)
         assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
@@ -160,6 +168,7 @@ async def test_the_keyboard_alone_opens_a_decision_into_its_evidence(told, chrom
             if await decision.locator("summary").evaluate("summary => summary === document.activeElement"):
                 break
         await page.keyboard.press("Enter")
+        await until_opened(page, "details.decision")
         opened = await decision.inner_text()
         assert "macro-blackout blocked it" in opened and "Not built yet, so not asked: " in opened
 
@@ -204,7 +213,7 @@ async def test_f_144_f_096_hostile_names_are_shown_and_never_run(told, chromium)
         for summary in await page.query_selector_all("details > summary"):
             if await summary.is_visible():
                 await summary.click()
-        await asyncio.sleep(0.2)
+        await until_opened(page)
         assert await page.evaluate("window.robbed") is None
         assert await page.locator("img").count() == 0
         assert await page.locator("script").count() == 2
