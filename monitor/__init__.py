@@ -155,6 +155,13 @@ The book:
 
     core/book.py                what is watched and protected, as declared
     core/valuation.py           what a position holds and what it is worth
+    core/worth.py               the words for it: valuation, fees, range, loss, carry, liquidation
+    core/positions/             one file for each kind of position
+    core/positions/tokens.py    plain tokens
+    core/positions/perp.py      perpetuals
+    core/positions/lending.py   accounts of Aave v3 and Compound v3
+    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates

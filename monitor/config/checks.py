@@ -1,5 +1,6 @@
 """Checks that no single type can make: addresses, URLs, positions against chains, subjects."""
 
+import dataclasses
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
-from monitor.core.book import Book, Chain, Position
+from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Book, Chain, Position
 from monitor.core.vocabulary import ASSET, LENDING, POSITION, TVL_SUBJECT
 
 CHAIN_IDS = {
@@ -160,23 +161,6 @@ def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> 
         draft.add((*path, "chain_id"), "must be a positive whole number")
 
 
-_NEEDED = {
-    "uniswap-v3": ("chain", "token_id"),
-    "aave-v3": ("chain", "account", "assets"),
-    "compound-v3": ("chain", "account", "assets"),
-    "perp": ("asset", "size"),
-    "tokens": ("amounts",),
-}
-_LENDING_FOREIGN = ("token_id", "asset", "size", "amounts")
-_FOREIGN_FIELDS = {
-    "uniswap-v3": ("asset", "size", "amounts", "account"),
-    "aave-v3": _LENDING_FOREIGN,
-    "compound-v3": _LENDING_FOREIGN,
-    "perp": ("token_id", "amounts", "assets", "account"),
-    "tokens": ("token_id", "size", "asset", "assets", "account"),
-}
-
-
 def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
     first: dict[str, int] = {}
     for index, position in positions.items():
@@ -193,21 +177,40 @@ def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Map
             )
 
 
+def _given(position: Position, name: str) -> bool:
+    value = getattr(position, name)
+    # A token id or a tick may well be 0.
+    return value is not None and (isinstance(value, int) or value not in ("", 0.0, {}, ()))
+
+
+def _in_words(need: str) -> str:
+    """`a`, `b` and `c`, or `d`."""
+    ways = []
+    for way in need.split("|"):
+        *most, last = [f"`{name}`" for name in way.split("+")]
+        ways.append(f"{', '.join(most)} and {last}" if most else last)
+    return " or ".join(ways)
+
+
 def _check_position(draft: Draft, here: Path, position: Position) -> None:
     if re.fullmatch(POSITION, position.id) is None:
         draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
-    for name in _NEEDED.get(position.kind, ()):
-        if getattr(position, name) in (None, "", 0.0, {}) and (name != "token_id" or position.token_id is None):
-            draft.add(here, f"a position of kind {position.kind} needs `{name}`")
-    for name in _FOREIGN_FIELDS.get(position.kind, ()):
-        if getattr(position, name) not in (None, "", 0.0, {}, ()):
+    fields = FIELDS_OF[position.kind]
+    for need in fields.needed:
+        if not any(all(_given(position, name) for name in way.split("+")) for way in need.split("|")):
+            draft.add(here, f"a position of kind {position.kind} needs {_in_words(need)}")
+    known = {name for need in (*COMMON_FIELDS, *fields.needed, *fields.optional) for name in re.split(r"[|+]", need)}
+    for name in (field.name for field in dataclasses.fields(position)):
+        if name not in known and _given(position, name):
             draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
-    if position.account and re.fullmatch("0x[0-9a-fA-F]{40}", position.account) is None:
-        draft.add((*here, "account"), "must be an address, 0x and 40 hexadecimal digits")
-    for name in (*position.amounts, *position.assets, *filter(None, [position.asset])):
-        field = "amounts" if name in position.amounts else "asset" if name == position.asset else "assets"
-        check_asset(draft, (*here, field), name)
+    for field in ("account", "pool"):
+        # What a venue calls an account need not be an address of a chain.
+        if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
+            draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
+    for field, names in (("amounts", position.amounts), ("deposited", position.deposited), ("assets", position.assets), ("asset", [position.asset])):
+        for name in filter(None, names):
+            check_asset(draft, (*here, field), name)
     for index, subject in enumerate(position.exposed_to):
         check_subject(draft, (*here, "exposed_to", index), subject)

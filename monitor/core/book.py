@@ -2,33 +2,86 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from monitor.core.units import Fraction, Number, Usd
 
-PositionKind = Literal["uniswap-v3", "aave-v3", "compound-v3", "perp", "tokens"]
+PositionKind = Literal[
+    "uniswap-v2",
+    "uniswap-v3",
+    "uniswap-v4",
+    "curve",
+    "balancer",
+    "erc-4626",
+    "aave-v3",
+    "compound-v3",
+    "perp",
+    "option",
+    "iron-condor",
+    "tokens",
+    "treasury",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """One declared position.
+    """One declared position. Which fields a kind needs, and which it may have, is said by `FIELDS_OF`.
 
-    `uniswap-v3` needs `chain` and `token_id`, and `assets` (token0, token1) where the tokens are not known ones; `aave-v3` and `compound-v3`
-    need `chain`, `account` (0x..) and `assets`, what it supplies or owes (`compound-v3`: first the base asset of its market); `perp` needs
-    `asset` and `size` in coins (negative: short); `tokens` needs `amounts` by asset. `exposed_to` adds TVL subjects to those that the kind
-    implies.
+    `assets` names the tokens in the order of the pool (token0, token1) where they are not well-known ones, or what a lending account supplies
+    or owes (`compound-v3`: first the base asset of its market). `pool` is a pair, a pool or a vault; `deposited` what was put in, by asset:
+    what impermanent loss is measured against. `size` is in coins, negative when short, and `margin` in USD. `strike` is in USD; `strikes`
+    are those of a condor from the lowest to the highest, `credit` what was received for one coin or index unit of it. `protocol` is the
+    subject under which a treasury is read. `exposed_to` adds subjects to those that the kind implies.
     """
 
     id: str
     kind: PositionKind
     chain: str = ""
-    token_id: int | None = None
     account: str = ""
+    pool: str = ""
+    token_id: int | None = None
+    tick_lower: int | None = None
+    tick_upper: int | None = None
     assets: tuple[str, ...] = ()
+    deposited: Mapping[str, Number] = field(default_factory=dict)
+    venue: str = ""
     asset: str = ""
     size: Number = 0.0
+    entry_price: Usd = 0.0
+    margin: Usd = 0.0
+    right: Literal["", "put", "call"] = ""
+    strike: Usd = 0.0
+    strikes: tuple[Usd, ...] = ()
+    expiry: str = ""
+    credit: Usd = 0.0
     amounts: Mapping[str, Number] = field(default_factory=dict)
+    protocol: str = ""
     exposed_to: tuple[str, ...] = ()
+
+
+class Fields(NamedTuple):
+    """What one kind of position needs, and what else it may have. A name with a bar stands for any one of its parts, a plus for all of them."""
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+COMMON_FIELDS = ("id", "kind", "exposed_to")
+FIELDS_OF: Mapping[PositionKind, Fields] = {
+    "uniswap-v2": Fields(("chain", "pool", "account"), ("assets", "deposited")),
+    "uniswap-v3": Fields(("chain", "token_id|pool+account+tick_lower+tick_upper"), ("assets", "deposited")),
+    "uniswap-v4": Fields(("chain", "token_id"), ("assets", "deposited")),
+    "curve": Fields(("chain", "pool", "account"), ("assets", "deposited")),
+    "balancer": Fields(("chain", "pool", "account"), ("assets", "deposited")),
+    "erc-4626": Fields(("chain", "pool", "account"), ("assets", "deposited")),
+    "aave-v3": Fields(("chain", "account", "assets")),
+    "compound-v3": Fields(("chain", "account", "assets")),
+    "perp": Fields(("asset", "size|venue"), ("account", "entry_price", "margin")),
+    "option": Fields(("asset", "right", "strike", "expiry", "size"), ("venue", "entry_price")),
+    "iron-condor": Fields(("asset", "strikes", "expiry", "size"), ("venue", "credit")),
+    "tokens": Fields(("amounts|chain+account+assets",)),
+    "treasury": Fields(("protocol",)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,8 @@ from monitor.core.view import View
 def portfolio_capital_usd(view: View) -> float:
     """Equity of the declared book, capped by `book.capital` where that is set.
 
-    *(reading)* Equity is as valued now, not at the last daily close, and a perp counts with its margin (`book.perp_margin`): what stands
-    on the venue's account is not read. Raises Unknown, naming the position, when one cannot be valued: a share of an unknown sum is no
-    limit.
+    *(reading)* Equity is as valued now, not at the last daily close. Raises Unknown, naming the position, when one cannot be valued: a
+    share of an unknown sum is no limit.
     """
     equity = sum(_equity_usd(view, position) for position in view.settings.positions)
     cap = view.settings.book.capital
@@ -25,7 +24,6 @@ def defined_risk_capital_usd(view: View) -> float:
 
 def _equity_usd(view: View, position: Position) -> float:
     try:
-        value = value_position(view, position).value_usd
+        return value_position(view, position).value_usd
     except Unknown as why:
         raise Unknown("capital", f"the book's capital is not known: {position.id}: {why.reason}") from None
-    return value * view.settings.book.perp_margin if position.kind == "perp" else value

@@ -7,9 +7,10 @@ from monitor.core.funding import median_cost
 from monitor.core.proposal import Proposal
 from monitor.core.rule import Intent
 from monitor.core.units import DAY
-from monitor.core.valuation import Valuation, value_position
+from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
+from monitor.core.worth import Valuation
 
 HORIZON_MS = 7 * DAY
 HORIZON_YEARS = 7 / 365
@@ -19,11 +20,11 @@ SHORT_PERP_FUNDING_FLOOR = -0.20
 def size(view: View, book: Book, position: Position, intent: Intent, wanted: Proposal) -> Proposal:
     """The wanted layer with its size and its cost, before the gates.
 
-    Notional is the book's layer share (25%) of the position's value, times the intent's own share. Raises Unknown when the position
-    cannot be valued, or when none of the intended actions can be priced.
+    Notional is the book's layer share (25%) of what the position holds at today's prices, times the intent's own share. Raises Unknown when
+    the position cannot be valued, or when none of the intended actions can be priced.
     """
     valuation = value_position(view, position)
-    notional = abs(valuation.value_usd) * book.layer_share * intent.share
+    notional = abs(sum(valuation.delta_usd.values())) * book.layer_share * intent.share
     action, asset, cost, how = _cheapest_allowed(view, book, valuation, notional, intent)
     return replace(
         wanted,

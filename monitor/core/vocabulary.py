@@ -63,6 +63,7 @@ POSITION = r"[a-z0-9][a-z0-9\-]{0,62}"
 CHAIN = r"chain:[a-z0-9\-]+"
 PROTOCOL = r"protocol:[a-z0-9\-.]+"
 LENDING = rf"lending:[a-z0-9\-]+/[a-z0-9\-]+/{ASSET}"
+OPTION = rf"{ASSET}-\d{{4}}-\d{{2}}-\d{{2}}-\d+(\.\d+)?-[PC]"
 SAFE = r"safe:[a-z0-9\-]+/0x[0-9a-f]{40}"
 BARS = {"4h": 4 * HOUR, "1d": DAY, "1w": WEEK}
 
@@ -151,6 +152,46 @@ def _chain() -> list[Metric]:
         exact("position.token1", POSITION, 1, "address", "address of token1 as a number"),
         exact("position.decimals0", POSITION, 0, "digits", "decimals of token0"),
         exact("position.decimals1", POSITION, 0, "digits", "decimals of token1"),
+        exact("position.sqrt_price_x96", POSITION, 0, "Q64.96", "square root of token1 per token0 in the position's pool"),
+        exact("position.tick", POSITION, -887272, "tick", "current tick of the position's pool"),
+        exact("position.tick_lower", POSITION, -887272, "tick", "lower end of the position's range"),
+        exact("position.tick_upper", POSITION, -887272, "tick", "upper end of the position's range"),
+    ]
+
+
+def _shares() -> list[Metric]:
+    """Positions that are a share of a pool or a vault, and wallets."""
+    return [
+        Metric("position.amount.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that the position would redeem now"),
+        Metric("position.shares", "shares", POSITION, 0, UINT256, "shares of a pool or a vault", exact=True),
+        Metric("position.share_price", "tokens", POSITION, 0, 1e18, "tokens for one whole share of a vault"),
+        Metric("pool.balance.<asset>", "tokens", POOL, 0, 1e18, "amount of one token in a pool"),
+        Metric("pool.weight.<asset>", "fraction", POOL, 0, 1, "weight of one token in a weighted pool"),
+        Metric("pool.amplification", "ratio", POOL, 0, 1e6, "amplification coefficient A of a stable pool, n^(n-1) left out"),
+        Metric("pool.virtual_price", "tokens", POOL, 0, 1e6, "value of one share of a stable pool in its own unit"),
+    ]
+
+
+def _accounts() -> list[Metric]:
+    """Perpetual positions on venues, and options."""
+
+    def perp(name: str, unit: str, low: float, high: float, help_text: str) -> Metric:
+        return Metric(f"position.{name}", unit, POSITION, low, high, help_text)
+
+    def option(name: str, unit: str, high: float, help_text: str) -> Metric:
+        return Metric(f"option.{name}", unit, OPTION, 0, high, help_text)
+
+    return [
+        perp("size", "coins", -1e15, 1e15, "size of a perpetual position, negative when short"),
+        perp("entry_price", "USD", 0, 1e9, "average entry price"),
+        perp("margin_usd", "USD", -1e12, 1e12, "collateral behind the position, profit and loss left out"),
+        perp("unrealised_usd", "USD", -1e12, 1e12, "profit or loss at the venue's own mark"),
+        perp("funding_usd", "USD", -1e12, 1e12, "funding received since the position was opened, negative when paid"),
+        perp("maintenance_ratio", "fraction", 0, 1, "maintenance margin as a share of the notional"),
+        perp("liquidation_price", "USD", 0, 1e12, "price at which the venue says that it liquidates"),
+        option("bid", "USD", 1e9, "best bid for one coin or index unit"),
+        option("ask", "USD", 1e9, "best ask for one coin or index unit"),
+        option("iv", "volatility points", 1000, "implied volatility at the venue's own mark"),
     ]
 
 
@@ -170,6 +211,14 @@ def _lending() -> list[Metric]:
         Metric("account.debt_usd", "USD", POSITION, 0, 1e13, "debt of a lending account by the protocol's own oracle"),
         Metric("account.supplied.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that a lending account has supplied"),
         Metric("account.borrowed.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that a lending account owes"),
+        Metric(
+            "account.liquidation_threshold.<asset>",
+            "fraction",
+            POSITION,
+            0,
+            1,
+            "share of a supplied token's value that debt may reach before liquidation, 0 where it is no collateral",
+        ),
         Metric("account.oracle_age_seconds", "seconds", POSITION, 0, 1e9, "age of the oldest oracle answer behind an account's health"),
     ]
 
@@ -271,7 +320,7 @@ def _macro() -> list[Metric]:
     ]
 
 
-TABLE = [_candles, _funding, _markets, _chain, _lending, _treasuries, _flow, _safes, _sessions, _macro]
+TABLE = [_candles, _funding, _markets, _chain, _shares, _accounts, _lending, _treasuries, _flow, _safes, _sessions, _macro]
 METRICS: dict[str, Metric] = {metric.name: metric for part in TABLE for metric in part()}
 _AT, _CLOSE, _SESSION, _ANNOUNCED = Publication.AT, Publication.CLOSE, Publication.SESSION, Publication.ANNOUNCED
 # `tvl.tokens.<asset>` stands for one metric each token: the prefix, and the row that they share.

@@ -8,8 +8,9 @@ from monitor.core.layers import describe
 from monitor.core.ledger import Layer
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY
-from monitor.core.valuation import Valuation, chain_state, value_position
+from monitor.core.valuation import chain_state, value_position
 from monitor.core.verdict import Unknown
+from monitor.core.worth import Valuation
 from monitor.sinks.shapes import present
 
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ TIERS = ("short", "intermediate", "structural")
 def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
-    `equity_usd` counts a perp with its margin, as the budgets do (`core.capital`). It is absent while a position cannot be valued; then
-    `valued_usd` is the sum of the others and `unvalued` names what is missing.
+    `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
     valued: dict[str, Valuation | Unknown] = {p.id: _value(engine, p) for p in engine.settings.positions}
     positions = [_position(engine, p, valued[p.id]) for p in engine.settings.positions]
     unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]
-    margins = {p.id: engine.settings.book.perp_margin if p.kind == "perp" else 1.0 for p in engine.settings.positions}
-    held_usd = sum(v.value_usd * margins[name] for name, v in valued.items() if isinstance(v, Valuation))
+    held_usd = sum(v.value_usd for v in valued.values() if isinstance(v, Valuation))
     delta = _net_delta(engine, valued)
     equity_usd = held_usd if valued and not unvalued else None
     capital_usd = _capital(engine, equity_usd)
@@ -75,7 +74,7 @@ def _exact(engine: "Engine", position: Position) -> dict[str, Any]:
     if position.kind != "uniswap-v3":
         return {}
     try:
-        state = chain_state(engine.view(), position, fresh=False)
+        state = chain_state(engine.view(), position)
     except Unknown:
         return {}
     return {**{name: str(number) for name, number in state.numbers.items()}, **present(block_hash=state.block_hash, at=state.at)}

@@ -162,7 +162,7 @@ Position
   chain?: text
   layers: [HeldLayer]
   unknown?: text -- why it cannot be valued
-  value_usd?: usd -- of a perp its notional
+  value_usd?: usd -- its equity: of a perp its margin and profit
   amounts?: {number}
   delta_usd?: {usd}
   amount0?: exact

@@ -52,7 +52,7 @@ def test_an_amount_that_was_never_read_is_no_zero():
 @pytest.mark.parametrize("changed", [account("supplied.WETH", 9.0, START + MINUTE), account("supplied.WETH", 9.0, START + MINUTE, "import")])
 def test_amounts_of_two_instants_or_sources_are_not_mixed(changed: list[Observation]):
     rows = [row for row in loan() if row.metric != "account.supplied.WETH"]
-    with pytest.raises(Unknown, match="more than one instant or source"):
+    with pytest.raises(Unknown, match="more than one block, instant or source"):
         value_position(view_of(*rows, *changed, *priced(**PRICES), now=START + MINUTE), LOAN)
 
 

@@ -102,16 +102,16 @@ def test_an_lp_whose_numbers_are_not_of_one_block_shows_none_of_them_F_042():
     first, *_ = position(START + 2 * HOUR)
     stage.apply(Batch(START + 2 * HOUR, "ethereum", (first,)))
     lp = shown(stage)["positions"][0]
-    assert lp["unknown"] == "the position's numbers come from more than one block"
+    assert lp["unknown"] == "the position's numbers come from more than one block, instant or source"
     assert not {"liquidity", "amount0", "block_hash", "at"} & lp.keys()
 
 
-def test_equity_counts_a_perp_with_its_margin_as_the_budgets_do(staged):
+def test_equity_is_the_sum_of_the_positions_and_a_perp_is_worth_its_margin(staged):
     model = shown(staged)
     held = {p["id"]: p["value_usd"] for p in model["positions"]}
-    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"] + 0.2 * held["btc-short"])
+    assert model["book"]["equity_usd"] == pytest.approx(held["eth-usdc"] + held["wallet"] + held["btc-short"])
     assert model["book"]["capital_usd"] == portfolio_capital_usd(staged.engine.view())
-    assert model["book"]["net_delta_usd"]["BTC"] == pytest.approx(-held["btc-short"])
+    assert model["book"]["net_delta_usd"]["BTC"] == pytest.approx(-held["btc-short"] / 0.2)
 
 
 def test_a_position_without_a_price_is_unknown_and_the_book_has_no_equity():
