@@ -17,7 +17,7 @@ BEYOND_COVERAGE := $(addprefix tests/,test_own_feeds.py collectors/test_contract
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill campaign-guards campaign-rules check lint coverage bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-guards mutants campaign-rules check lint coverage bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))
+
+mutants: $(VENV)/.test ## changes a hundred numbers, signs and comparisons of the mathematics, each of which a test must see; SEED=5 for others
+	@$(BIN)/python -m tests.mutants $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 campaign-rules: $(VENV)/.test ## measures every rule on the recorded years: episodes, share of time, lead to the next low
 	@$(BIN)/python -m tests.campaign_rules
