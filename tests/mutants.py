@@ -1,8 +1,8 @@
 """The campaign of the mutants: the mathematics of core is changed in one place at a time, and a test must fail.
 
 `python -m tests.mutants [--count 100] [--seed 4] [--only amm ...] [--jobs 2]`. A change is of a comparison (`<` into `<=`), of a sign (`+` into
-`-`) or of a constant (`2` into `3`), drawn at random from all that there are. The tests that are run are those that import the module. Exit
-code 1 when fewer than 95% are seen, or when a test fails on the untouched tree.
+`-`) or of a constant (`2` into `3`), drawn at random from all that there are. The tests that are run are those that import the module, or
+what is made of it. Exit code 1 when fewer than 95% are seen, or when a test fails on the untouched tree.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from tests.forked import Ended, Run, forget_compiled, run_all, warm
@@ -117,14 +117,36 @@ def _line_starts(source: str) -> list[int]:
     return starts
 
 
-def watching(module: str, tests: Path = ROOT / "tests") -> list[str]:
-    """The unit tests that import a module of core, as paths from the root."""
-    wanted = re.compile(
-        rf"^(from monitor\.core\.{module} import|import monitor\.core\.{module}\b|from monitor\.core import .*\b{module.rpartition('.')[2]}\b)",
-        re.MULTILINE,
-    )
-    files = (file for file in sorted(tests.rglob("test_*.py")) if "integration" not in file.parts)
-    return [str(file.relative_to(tests.parent)) for file in files if wanted.search(file.read_text(encoding="utf-8"))]
+def watching(module: str, root: Path = ROOT) -> list[str]:
+    """The unit tests of a module of core, as paths from the root: those that import it, then those of the rules, gates and modules of core
+    that import it.
+    """
+    name = f"monitor.core.{module}"
+    thinking = [file for part in ("core", "rules", "gates") for file in sorted((root / "monitor" / part).rglob("*.py"))]
+    users = {_module_of(file, root) for file in thinking if name in imported(file)}
+    tests = [file for file in sorted((root / "tests").rglob("test_*.py")) if "integration" not in file.parts]
+    near = [file for file in tests if name in imported(file)]
+    # The series of the rules are tested by one file for all of them.
+    tables = root / "tests" / "rules" / "test_yaml_files.py"
+    of_rules = any(user.startswith("monitor.rules.") for user in users)
+    beyond = [file for file in tests if file not in near and (users & imported(file) or (of_rules and file == tables))]
+    return [str(file.relative_to(root)) for file in (*near, *beyond)]
+
+
+def _module_of(file: Path, root: Path) -> str:
+    return ".".join(file.relative_to(root).with_suffix("").parts)
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """What a file imports, each name by itself: `from a import b` gives `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 def drawn(modules: Sequence[str], count: int, seed: int, root: Path = ROOT) -> list[tuple[Mutant, tuple[str, ...]]]:
@@ -132,7 +154,7 @@ def drawn(modules: Sequence[str], count: int, seed: int, root: Path = ROOT) -> l
     every: list[tuple[Mutant, tuple[str, ...]]] = []
     for module in modules:
         file = CORE / f"{module.replace('.', '/')}.py"
-        tests = tuple(watching(module, root / "tests"))
+        tests = tuple(watching(module, root))
         if not tests:
             raise ValueError(f"no unit test imports {file}: its numbers are watched by nobody")
         every += [(mutant, tests) for mutant in mutants(str(file), (root / file).read_text(encoding="utf-8"))]
