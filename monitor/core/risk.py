@@ -14,7 +14,8 @@ from monitor.core.tokens import STABLES
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import HORIZON_DAYS, annual_sigma, shocked
+from monitor.core.volatility import EQUITIES, HORIZON_DAYS, annual_sigma, shocked
+from monitor.core.windows import of_first
 
 IN_FORCE = frozenset({"active", "closing"})
 SHOCK_SIGMAS = 1.5
@@ -60,9 +61,17 @@ def book_exposure(view: View) -> Together:
 
 
 def scenario_now(view: View, assets: Iterable[str]) -> Scenario:
-    """Prices that may decide and, where it is known, each asset's volatility. Raises Unknown where a price is missing."""
+    """Prices that may decide, of an index its newest close, and volatilities where they are known. Raises Unknown where a price is missing."""
     named = sorted(set(assets))
-    return Scenario({asset: view.price_usd(asset) for asset in named}, _volatilities(view, named))
+    return Scenario({asset: deciding_price_usd(view, asset) for asset in named}, _volatilities(view, named))
+
+
+def deciding_price_usd(view: View, asset: str) -> float:
+    """The price that may decide; an index or a fund has one by its newest close where no price is given. Raises Unknown otherwise."""
+    closes = view.sources("equity.close", asset)
+    if asset not in EQUITIES or view.prices_usd(asset) or not closes:
+        return view.price_usd(asset)
+    return of_first(closes, lambda source: float(view.newest("equity.close", asset, source).value), "")
 
 
 def _volatilities(view: View, assets: Iterable[str]) -> dict[str, float]:
