@@ -65,6 +65,7 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
@@ -170,6 +171,7 @@ The book:
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation
     core/loss.py                impermanent loss, against what was put in
+    core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
     core/capital.py             what the budgets are shares of
