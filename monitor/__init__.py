@@ -43,6 +43,7 @@ Running:
     spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
+    dashboards/liquidity.py     the dashboard "LP and lending"
     dashboards/alarms.py        alerting and recording rules
     dashboards/queries.py       queries that cannot ask for what is not served
     dashboards/grafana.py       the parts of a dashboard, typed
