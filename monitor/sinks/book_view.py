@@ -71,7 +71,7 @@ def _position(engine: "Engine", position: Position, value: Valuation | Unknown) 
 
 def _exact(engine: "Engine", position: Position) -> dict[str, Any]:
     """An LP's integers with the block that they are of. No price is needed for them, and age takes nothing from what a block said."""
-    if position.kind != "uniswap-v3":
+    if position.kind not in ("uniswap-v3", "uniswap-v4"):
         return {}
     try:
         state = chain_state(engine.view(), position)
