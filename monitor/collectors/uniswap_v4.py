@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from monitor.chain import Address, Answer, Block, BlockPinnedReader, Call, output, outputs
+from monitor.chain import MOST_DECIMALS, Address, Answer, Block, BlockPinnedReader, Call, output, outputs
 from monitor.core.amm import MAX_TICK, MIN_TICK, Payout, TickEdge, V3Pool, sqrt_ratio_at_tick
 from monitor.core.amm_v4 import PackedRange, V4Position, payout, unpack_range, unpack_slot0, withdrawal_rights
 from monitor.core.book import Watch
@@ -195,7 +195,7 @@ def parse_state(position_id: str, block: Block, holding: Holding, answers: Seque
     words = [int.from_bytes(word) for word in output(answers[0])]
     if len(words) != 12:
         raise BadPayload(f"the pool manager answered {len(words)} words of storage instead of 12")
-    decimals = [output(answer) for answer in answers[1:]]
+    decimals = [_decimals(answer) for answer in answers[1:]]
     if holding.currency0 == NATIVE:
         decimals.insert(0, NATIVE_DECIMALS)
     pool, position = _pool(words), V4Position(holding.range.tick_lower, holding.range.tick_upper, *words[9:])
@@ -206,6 +206,13 @@ def parse_state(position_id: str, block: Block, holding: Holding, answers: Seque
     except ValueError as problem:
         raise BadPayload(str(problem)) from None
     return list(_rows(position_id, _values(holding, pool, position, paid, decimals), block))
+
+
+def _decimals(answer: Answer) -> int:
+    digits: int = output(answer)
+    if digits > MOST_DECIMALS:
+        raise BadPayload(f"a token says that it has {digits} decimals, and {MOST_DECIMALS} are the most that make sense")
+    return digits
 
 
 def _pool(words: Sequence[int]) -> V3Pool:

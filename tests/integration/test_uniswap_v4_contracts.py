@@ -12,7 +12,7 @@ from monitor.core.amm_v4 import MAX_BALANCE, V4Position, payout
 from monitor.errors import SourceError
 from tests.integration.anvil import Anvil
 from tests.integration.test_uniswap_v3_contracts import pinned
-from tests.integration.uniswap_v4 import NATIVE, PROTOCOL_FEE, Key, UniswapV4, deploy_v4
+from tests.integration.uniswap_v4 import NATIVE, PROTOCOL_FEE, Key, UniswapV4, deploy_v4, pool_id
 
 DEEDS, SEED = 220, 20260401
 EDGES = (-887220, -600, -120, 0, 60, 180, 540, 887220)
@@ -71,3 +71,46 @@ def _sees_one_unit(world: UniswapV4, live: Sequence[int]) -> None:
 
             with pytest.raises(AssertionError, match="position"):
                 check(world, live[:1], wrong)
+
+
+@pytest.mark.parametrize(("spacing", "start", "edge"), [(20, 7, -60), (30, 7, 120), (15, -300, -60), (12, 300, 120)])
+def test_a_price_that_stops_exactly_on_an_edge_pays_as_the_contracts_do(world: UniswapV4, spacing: int, start: int, edge: int) -> None:
+    token0, token1 = (token.address for token in world.tokens)
+    key = world.open_pool(token0, token1, spacing, sqrt_ratio_at_tick(start))
+    held = [world.mint(key, -60, 120, 10**18), world.mint(key, -600, 600, 10**17)]
+    world.swap_to(key, edge)
+    price, tick, *_ = world.view.read("getSlot0", pool_id(key))
+    assert (price, tick) == (sqrt_ratio_at_tick(edge), tick_at_sqrt_ratio(price) - (edge < start))
+    check(world, held)
+    world.swap(key, edge >= start, 10**15)
+    check(world, held)
+
+
+def test_fee_growth_that_has_wrapped_around_still_pays_the_difference(world: UniswapV4) -> None:
+    token0, token1 = world.tokens
+    key = world.open_pool(token0.address, token1.address, 1, 1 << 96)
+    held = world.mint(key, -1, 1, 1)
+    token0.send(world.owner, "mint", world.owner, 2**129)
+    grown = list[int]()
+    for _ in range(5):
+        world.donate(key, 2**126, 0)
+        [result] = check(world, [held])
+        assert result.fees0 == 2**126
+        grown.append(world.view.read("getFeeGrowthGlobals", pool_id(key))[0])
+        world.decrease(held, 0)
+    assert grown[3] < grown[2], "the growth must wrap around, or this says nothing"
+
+
+def test_what_a_signed_balance_cannot_hold_is_refused_by_the_contracts_and_by_us(world: UniswapV4) -> None:
+    token0, token1 = world.tokens
+    key = world.open_pool(token0.address, token1.address, 2, 1 << 96)
+    held = world.mint(key, -2, 2, 1)
+    token0.send(world.owner, "mint", world.owner, 2**129)
+    world.donate(key, 2**126, 0)
+    world.donate(key, 2**126 - 1, 0)
+    assert check(world, [held])[0].fees0 == MAX_BALANCE
+    world.donate(key, 1, 0)
+    with pytest.raises(ValueError, match="more than the pool manager can pay"):
+        payout(*world.state(held, pinned(world.chain)))
+    with pytest.raises(SourceError, match="revert"):
+        world.paid(held, pinned(world.chain))

@@ -120,7 +120,8 @@ class UniswapV4:
         [held] = [entry for entry in self.view.abi if entry.get("name") == "getPositionInfo" and len(entry["inputs"]) == 5]
         stake = Contract(self.chain, self.view.address, [held]).read("getPositionInfo", pool, self.manager.address, lower, upper, salt, block=block)
         below, above = (TickEdge(gross > 0, outside0, outside1) for gross, _, outside0, outside1 in edges)
-        return V3Pool(price, tick, *self.view.read("getFeeGrowthGlobals", pool, block=block), below, above), V4Position(lower, upper, *stake)
+        growth0, growth1 = self.view.read("getFeeGrowthGlobals", pool, block=block)
+        return V3Pool(price, tick, growth0, growth1, below, above), V4Position(lower, upper, *stake)
 
     def shake(self, dice: random.Random, live: list[int], keys: Sequence[Key], edges: Sequence[int]) -> str:
         """One random deed, and what it was: a new position, more or less of one, its end, a swap or a donation."""
@@ -128,11 +129,11 @@ class UniswapV4:
         liquidity: int = self.manager.read("getPositionLiquidity", token_id)
         # The first of each pool stays: a pool without liquidity takes no donation, and any swap drives its price to the end of the world.
         most = liquidity if token_id in live[len(keys) :] else liquidity // 3
-        deeds: dict[str, tuple[int, Callable[[], object]]] = {
-            "mint": (14, lambda: live.append(self.mint(key, *sorted(dice.sample(edges, 2)), int(10 ** dice.uniform(3, 19))))),
+        deeds: dict[str, tuple[int, Callable[[], None]]] = {
+            "mint": (14, lambda: self._begin(dice, live, key, edges)),
             "increase": (12, lambda: self.increase(token_id, int(10 ** dice.uniform(0, 18)))),
-            "decrease": (14, lambda: liquidity and self.decrease(token_id, dice.choice((0, 1, liquidity // 3, most)))),
-            "burn": (5, lambda: token_id in live[len(keys) :] and self._end(live, token_id)),
+            "decrease": (14, lambda: self._less(token_id, dice.choice((0, 1, liquidity // 3, most)))),
+            "burn": (5, lambda: self._end(live, token_id, spared=live[: len(keys)])),
             "swap": (40, lambda: self._trade(dice, key, edges)),
             "donate": (15, lambda: self.donate(key, *(dice.choice((0, int(10 ** dice.uniform(0, 16)))) for _ in range(2)))),
         }
@@ -140,9 +141,19 @@ class UniswapV4:
         deeds[deed][1]()
         return deed
 
-    def _end(self, live: list[int], token_id: int) -> None:
-        live.remove(token_id)
-        self.burn(token_id)
+    def _begin(self, dice: random.Random, live: list[int], key: Key, edges: Sequence[int]) -> None:
+        lower, upper = sorted(dice.sample(edges, 2))
+        live.append(self.mint(key, lower, upper, int(10 ** dice.uniform(3, 19))))
+
+    def _less(self, token_id: int, liquidity: int) -> None:
+        # A position without liquidity takes no touch that leaves it so.
+        if self.manager.read("getPositionLiquidity", token_id):
+            self.decrease(token_id, liquidity)
+
+    def _end(self, live: list[int], token_id: int, spared: Sequence[int]) -> None:
+        if token_id not in spared:
+            live.remove(token_id)
+            self.burn(token_id)
 
     def _trade(self, dice: random.Random, key: Key, edges: Sequence[int]) -> None:
         if dice.random() < 0.5:
