@@ -68,6 +68,7 @@ In and out:
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
+    v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
-from monitor.collectors.uniswap_v3 import MANAGER_ABI, Holding, parse_holding
 from monitor.core.book import Position
 from monitor.core.tokens import ASSET_OF
 from monitor.errors import BadPayload, SourceError
+from monitor.v3_contracts import MANAGER_ABI, Holding, parse_holding
 
 MOST_POSITIONS = 200
 

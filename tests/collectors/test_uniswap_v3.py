@@ -9,12 +9,13 @@ import pytest
 
 from monitor.chain import Block, Call, Failed
 from monitor.clock import SystemClock
-from monitor.collectors.uniswap_v3 import UniswapV3, parse_holding, parse_pool_address, parse_state, range_key, state_calls
+from monitor.collectors.uniswap_v3 import UniswapV3
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.errors import BadPayload, SourceError
 from monitor.registry import build
 from monitor.source import Harvest, Ports
+from monitor.v3_contracts import parse_holding, parse_pool_address, parse_state, place_of, range_key
 from tests.fake_chain import FakeChain, header
 from tests.fakes import FakeNet
 
@@ -86,6 +87,10 @@ def test_a_position_is_read_with_its_pool_at_one_block_and_passes_the_door_whole
         "position.token1": 2,
         "position.decimals0": 6,
         "position.decimals1": 18,
+        "position.sqrt_price_x96": Q96,
+        "position.tick": 0,
+        "position.tick_lower": -60,
+        "position.tick_upper": 60,
     }
     assert values(harvest, f"pool:local/{POOL}") == {
         "pool.sqrt_price_x96": Q96,
@@ -96,7 +101,7 @@ def test_a_position_is_read_with_its_pool_at_one_block_and_passes_the_door_whole
     }
     assert {(row.at, row.block_hash) for row in harvest.readings} == {(1_700_000_000_000, chain.head["hash"])}
     admission = admit(harvest.readings, source="uniswap-v3", received_at=1_700_000_000_000)
-    assert len(admission.observations) == 14
+    assert len(admission.observations) == 18
     assert admission.rejections == ()
 
 
@@ -183,7 +188,7 @@ def test_two_positions_of_one_pool_share_its_reads() -> None:
     twin = Position(id="twin", kind="uniswap-v3", chain="local", token_id=8)
     harvest = poll(chain, watch(LP, twin))
     assert values(harvest, "twin") == values(harvest)
-    assert len({(row.metric, row.subject) for row in harvest.readings}) == len(harvest.readings) == 9 + 9 + 5
+    assert len({(row.metric, row.subject) for row in harvest.readings}) == len(harvest.readings) == 13 + 13 + 5
     assert [method for method, _ in chain.asked].count("eth_call") == 3
 
 
@@ -228,14 +233,13 @@ def state_answers() -> list[Any]:
 
 @pytest.mark.parametrize("missing", range(9))
 def test_each_needed_answer_in_turn_can_fail_the_parse(missing: int) -> None:
-    holding = parse_holding(HELD)
+    place = place_of(parse_holding(HELD), MANAGER, (POOL,))
     block = Block(1, str(header()["hash"]), "", 1)
     answers: list[Any] = state_answers()
-    calls = state_calls(POOL, MANAGER, holding)
-    assert len(parse_state("lp", "local", block, holding, calls, answers)) == 14
+    assert len(parse_state("lp", "local", block, place, answers)) == 18
     answers[missing] = Failed("gone")
     with pytest.raises(BadPayload, match="gone"):
-        parse_state("lp", "local", block, holding, calls, answers)
+        parse_state("lp", "local", block, place, answers)
 
 
 def test_a_factory_that_does_not_answer_is_a_bad_payload() -> None:

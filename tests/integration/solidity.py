@@ -2,29 +2,53 @@
 
 import json
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from tests.integration.tools import node_package
+from tests.integration.tools import NODE_MODULES, node_package
 
 SOURCES = Path(__file__).parent / "contracts"
+SOURCES_OF_0_7 = Path(__file__).parent / "contracts_v07"
+# What the contracts over there import, with all that those import in turn.
+LIBRARIES = (
+    *(("v3-core", name) for name in ("FixedPoint96", "FullMath", "LowGasSafeMath", "SafeCast", "SqrtPriceMath", "TickMath", "UnsafeMath")),
+    ("v3-periphery", "LiquidityAmounts"),
+)
 COMPILE_SECONDS = 120.0
 
 
 @cache
 def compiled() -> dict[str, Any]:
     """Contract name to `{"abi", "bytecode", "runtime"}`, hex with its 0x."""
+    # Paris knows no PUSH0, so the code runs on whatever hard fork the chain is at.
+    return _compile(node_package("solc") / "solc.js", _texts(SOURCES, SOURCES.glob("*.sol")), evmVersion="paris")
+
+
+@cache
+def compiled_for_uniswap() -> dict[str, Any]:
+    """The same of the contracts that import Uniswap's own libraries, by the compiler and with the settings those were published for."""
+    own = _texts(SOURCES_OF_0_7, SOURCES_OF_0_7.glob("*.sol"))
+    theirs = _texts(NODE_MODULES, (node_package(f"@uniswap/{package}") / "contracts" / "libraries" / f"{name}.sol" for package, name in LIBRARIES))
+    return _compile(node_package("solc-0.7") / "solcjs", {**own, **theirs}, wanted=tuple(own), optimizer={"enabled": True, "runs": 800})
+
+
+def _texts(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(files)}
+
+
+def _compile(compiler: Path, sources: Mapping[str, str], wanted: Sequence[str] = ("*",), **settings: Any) -> dict[str, Any]:
+    output = {name: {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]} for name in wanted}
     job = {
         "language": "Solidity",
-        "sources": {path.name: {"content": path.read_text(encoding="utf-8")} for path in sorted(SOURCES.glob("*.sol"))},
-        # Paris knows no PUSH0, so the code runs on whatever hard fork the chain is at.
-        "settings": {"evmVersion": "paris", "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}}},
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": {"outputSelection": output, **settings},
     }
-    command = ["node", str(node_package("solc") / "solc.js"), "--standard-json"]
     with TemporaryFile("w+") as said:
         # Into a file: solc-js ends without waiting for a pipe, and what is longer than the pipe's buffer is cut off.
+        command = ["node", str(compiler), "--standard-json"]
         subprocess.run(command, input=json.dumps(job), stdout=said, text=True, timeout=COMPILE_SECONDS, check=True)
         said.seek(0)
         text = said.read()
