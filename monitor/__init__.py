@@ -164,6 +164,7 @@ The book:
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/ranges.py              concentrated liquidity as a function of prices
+    core/many_ranges.py         many of them in one pass over columns
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
