@@ -70,6 +70,7 @@ In and out:
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
+    v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
@@ -168,6 +169,8 @@ The book:
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/ranges.py              concentrated liquidity as a function of prices
+    core/many_ranges.py         many of them in one pass over columns
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation

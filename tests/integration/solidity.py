@@ -14,6 +14,12 @@ SOURCES = Path(__file__).parent / "contracts"
 SOURCES_OF_V4 = Path(__file__).parent / "contracts_v4"
 # What the contracts over there import, with all that those import in turn.
 V4_LIBRARIES = ("BitMath", "CustomRevert", "FixedPoint96", "FullMath", "SafeCast", "SqrtPriceMath", "TickMath", "UnsafeMath")
+SOURCES_OF_0_7 = Path(__file__).parent / "contracts_v07"
+# What the contracts over there import, with all that those import in turn.
+LIBRARIES = (
+    *(("v3-core", name) for name in ("FixedPoint96", "FullMath", "LowGasSafeMath", "SafeCast", "SqrtPriceMath", "TickMath", "UnsafeMath")),
+    ("v3-periphery", "LiquidityAmounts"),
+)
 COMPILE_SECONDS = 120.0
 
 
@@ -31,6 +37,14 @@ def compiled_for_uniswap_v4() -> dict[str, Any]:
     folder = node_package("@uniswap/v4-periphery") / "lib" / "v4-core" / "src" / "libraries"
     theirs = _texts(NODE_MODULES, (folder / f"{name}.sol" for name in V4_LIBRARIES))
     return _compile(node_package("solc") / "solc.js", {**own, **theirs}, wanted=tuple(own), evmVersion="cancun")
+
+
+@cache
+def compiled_for_uniswap() -> dict[str, Any]:
+    """The same of the contracts that import Uniswap's own libraries, by the compiler and with the settings those were published for."""
+    own = _texts(SOURCES_OF_0_7, SOURCES_OF_0_7.glob("*.sol"))
+    theirs = _texts(NODE_MODULES, (node_package(f"@uniswap/{package}") / "contracts" / "libraries" / f"{name}.sol" for package, name in LIBRARIES))
+    return _compile(node_package("solc-0.7") / "solcjs", {**own, **theirs}, wanted=tuple(own), optimizer={"enabled": True, "runs": 800})
 
 
 def _texts(folder: Path, files: Iterable[Path]) -> dict[str, str]:
