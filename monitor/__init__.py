@@ -68,6 +68,8 @@ In and out:
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
+    chain_positions.py          what collectors of positions on chains share
+    wallets.py                  balances of wallets, whole or not at all
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
@@ -164,6 +166,7 @@ The book:
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 
