@@ -42,6 +42,13 @@ def _artifact(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
+def built(name: str) -> dict[str, Any]:
+    """The artifact of Uniswap v2 that `@uniswap/v2-core` ships, for example `built("UniswapV2Factory")`."""
+    shipped = json.loads((node_package("@uniswap/v2-core") / "build" / f"{name}.json").read_text(encoding="utf-8"))
+    return {"abi": shipped["abi"], "bytecode": "0x" + shipped["bytecode"]}
+
+
+@cache
 def published(package: str, path: str) -> dict[str, Any]:
     """The artifact a package ships, for example `published("v3-core", "UniswapV3Factory")`; `path` may name a folder of contracts/."""
     file = node_package(f"@uniswap/{package}") / "artifacts" / "contracts" / f"{path}.sol" / f"{path.rpartition('/')[2]}.json"
