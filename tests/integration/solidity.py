@@ -1,6 +1,8 @@
 """Compiles the contracts beside this file with solc-js at test time, so that no bytecode is kept in the repository."""
 
 import json
+import posixpath
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -11,21 +13,25 @@ from tests.integration.tools import node_package
 
 SOURCES = Path(__file__).parent / "contracts"
 COMPILE_SECONDS = 120.0
+OUTPUTS = ("abi", "evm.bytecode.object", "evm.deployedBytecode.object")
 
 
 @cache
-def compiled() -> dict[str, Any]:
-    """Contract name to `{"abi", "bytecode", "runtime"}`, hex with its 0x."""
+def compiled(folder: str = "") -> dict[str, Any]:
+    """Contract name to `{"abi", "bytecode", "runtime"}`, hex with its 0x, of one folder of contracts/; what they import of node packages too."""
+    written = {path.name: path.read_text(encoding="utf-8") for path in sorted((SOURCES / folder).glob("*.sol"))}
     job = {
         "language": "Solidity",
-        "sources": {path.name: {"content": path.read_text(encoding="utf-8")} for path in sorted(SOURCES.glob("*.sol"))},
+        "sources": {name: {"content": text} for name, text in _with_imports(written).items()},
         # Paris knows no PUSH0, so the code runs on whatever hard fork the chain is at.
-        "settings": {"evmVersion": "paris", "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}}},
+        "settings": {"evmVersion": "paris", "outputSelection": {name: {"*": OUTPUTS} for name in written}},
     }
     command = ["node", str(node_package("solc") / "solc.js"), "--standard-json"]
-    with TemporaryFile("w+") as said:
-        # Into a file: solc-js ends without waiting for a pipe, and what is longer than the pipe's buffer is cut off.
-        subprocess.run(command, input=json.dumps(job), stdout=said, text=True, timeout=COMPILE_SECONDS, check=True)
+    with TemporaryFile("w+") as asked, TemporaryFile("w+") as said:
+        # Files and no pipes: solc-js neither waits for what is longer than a pipe's buffer, nor until all of its own has been taken.
+        json.dump(job, asked)
+        asked.seek(0)
+        subprocess.run(command, stdin=asked, stdout=said, text=True, timeout=COMPILE_SECONDS, check=True)
         said.seek(0)
         text = said.read()
     # solc-js may print a notice before the document.
@@ -34,6 +40,23 @@ def compiled() -> dict[str, Any]:
     if broken:
         raise RuntimeError("\n".join(broken))
     return {name: _artifact(body) for file in answer["contracts"].values() for name, body in file.items()}
+
+
+def _with_imports(sources: dict[str, str]) -> dict[str, str]:
+    """The sources and all that they import, by the name under which solc asks for it."""
+    known, waiting = dict(sources), list(sources)
+    while waiting:
+        name = waiting.pop()
+        for path in re.findall(r'^import .*?"([^"]+)";', known[name], re.MULTILINE | re.DOTALL):
+            wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path.startswith(".") else path
+            if wanted not in known:
+                package, _, inside = wanted.partition("/")
+                if package.startswith("@"):
+                    of_scope, _, inside = inside.partition("/")
+                    package = f"{package}/{of_scope}"
+                known[wanted] = (node_package(package) / inside).read_text(encoding="utf-8")
+                waiting.append(wanted)
+    return known
 
 
 def _artifact(body: dict[str, Any]) -> dict[str, Any]:
