@@ -164,7 +164,9 @@ The book:
     core/valuation.py           what a position holds and what it is worth
     core/worth.py               the words for it: valuation, fees, range, loss, carry, liquidation
     core/positions/             one file for each kind of position
-    core/positions/tokens.py    plain tokens
+    core/positions/tokens.py    plain tokens, declared or read, and shares of a vault
+    core/positions/treasury.py  treasuries, less what they owe
+    core/positions/uniswap_v2.py  shares of a pair
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
@@ -178,6 +180,7 @@ The book:
     core/liquidation.py         at which prices an account or a perpetual is liquidated
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity
     core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address

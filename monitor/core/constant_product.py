@@ -36,15 +36,15 @@ class Pair:
 class ProtocolShare:
     """What the protocol takes of the growth of sqrt(k), as a fraction: a sixth at Uniswap; forks have others."""
 
-    part: int = 1
-    whole: int = 6
+    part: int
+    whole: int
 
     def __post_init__(self) -> None:
         if not 0 < self.part < self.whole:
-            raise ValueError("a protocol share lies between 0 and 1: write [1, 6] for a sixth")
+            raise ValueError("a protocol share lies between 0 and 1: write {part: 1, whole: 6} for a sixth")
 
 
-SIXTH = ProtocolShare()
+SIXTH = ProtocolShare(1, 6)
 
 
 def protocol_shares(pair: Pair, share: ProtocolShare = SIXTH) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.constant_product import MOST_RESERVE, ConstantProduct, Pair, ProtocolShare, burned, impermanent_loss, protocol_shares
+from monitor.core.constant_product import MOST_RESERVE, SIXTH, ConstantProduct, Pair, ProtocolShare, burned, impermanent_loss, protocol_shares
 from monitor.core.exposure import Exposure, Scenario
 
 # 4000 x 9000 = 6000 squared; at the last mint it was 5000 squared.
@@ -90,11 +90,15 @@ def test_a_balance_beyond_what_the_pair_can_count_is_refused(side: int):
         burned(holding(2 * MOST_RESERVE + 1), 1)
 
 
+def test_uniswap_s_own_share_is_a_sixth_and_any_proper_fraction_may_be_another():
+    assert ProtocolShare(1, 6) == SIXTH
+    assert ProtocolShare(1, 2).part == 1
+
+
 @pytest.mark.parametrize(("part", "whole"), [(0, 6), (6, 6), (7, 6), (-1, 6)])
 def test_a_protocol_share_is_a_proper_fraction(part: int, whole: int):
     with pytest.raises(ValueError, match="between 0 and 1"):
         ProtocolShare(part, whole)
-    assert (ProtocolShare().part, ProtocolShare().whole) == (1, 6)
 
 
 @given(reserve, reserve, st.integers(1, MOST_RESERVE), st.data())
