@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, stdev, variance
 from typing import Any
 
@@ -15,8 +16,8 @@ from monitor.core.sessions import is_session
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import annual_sigma, horizon_sigma, implied, realised, shocked, yang_zhang
 from monitor.core.vocabulary import BARS
+from monitor.core.volatility import annual_sigma, horizon_sigma, implied, realised, shocked, yang_zhang
 from tests.builders import START, seen, view_of
 
 Bar = tuple[float, float, float, float]
@@ -25,7 +26,7 @@ THREE: list[Bar] = [(90, 120, 80, 100), (102, 110, 99, 105), (104, 108, 100, 103
 
 def textbook(bars: Sequence[Bar], bars_per_year: float) -> float:
     """Yang-Zhang once more, in plain sums as the paper writes them."""
-    night = [math.log(bar[0] / before[3]) for before, bar in zip(bars, bars[1:], strict=False)]
+    night = [math.log(bar[0] / before[3]) for before, bar in pairwise(bars)]
     day = [math.log(close / open_) for open_, _, _, close in bars[1:]]
     inside = [math.log(h / c) * math.log(h / o) + math.log(low / c) * math.log(low / o) for o, h, low, c in bars[1:]]
     n = len(day)
@@ -71,7 +72,7 @@ def test_it_equals_the_textbook_and_knows_no_unit_of_price(rows: list[Bar], year
 
 def test_flat_bars_leave_the_sample_deviation_of_closes():
     closes = [100.0, 103, 99, 101, 104]
-    steps = [math.log(b / a) for a, b in zip(closes, closes[1:], strict=False)]
+    steps = [math.log(b / a) for a, b in pairwise(closes)]
     assert yang_zhang(closes, closes, closes, closes, 252) == pytest.approx(stdev(steps) * math.sqrt(252), rel=1e-12)
 
 
@@ -91,8 +92,9 @@ def test_flat_bars_leave_the_sample_deviation_of_closes():
     ],
 )
 def test_what_has_no_volatility_is_refused(rows: Any, why: str):
+    first, high, low, last = rows
     with pytest.raises(ValueError, match=why):
-        yang_zhang(*rows, 365)
+        yang_zhang(first, high, low, last, 365)
 
 
 # --- out of a view ---
@@ -159,7 +161,7 @@ def levels(count: int, *, subject: str = "SPX") -> tuple[list[Observation], list
 
 def test_an_index_has_the_deviation_of_the_closes_of_thirty_sessions():
     observations, values = levels(40)
-    steps = [math.log(b / a) for a, b in zip(values[-31:], values[-30:], strict=False)]
+    steps = [math.log(b / a) for a, b in pairwise(values[-31:])]
     assert realised(view_of(*observations), "SPX") == pytest.approx(stdev(steps) * math.sqrt(252), rel=1e-12)
     enough, values = levels(28)
     assert realised(view_of(*enough), "SPX") > 0
