@@ -43,6 +43,7 @@ Running:
     spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
+    dashboards/liquidity.py     the dashboard "LP and lending"
     dashboards/alarms.py        alerting and recording rules
     dashboards/queries.py       queries that cannot ask for what is not served
     dashboards/grafana.py       the parts of a dashboard, typed
@@ -83,10 +84,13 @@ In and out:
     sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
+    sinks/objects.py            its objects, a line for each field
     sinks/metrics.py            Prometheus exposition, a projection of the view model
     sinks/view_model.py         one view model for page, API, `status` and metrics
     sinks/facts.py              what the shell adds to it: clocks, outbox, timings
     sinks/book_view.py          its part: what is at risk
+    sinks/position_view.py      its part: one position, and how it stands
+    sinks/risk_view.py          its part: greeks, stress, tail and beta of the book
     sinks/layers_view.py        its part: the ladder
     sinks/markets_view.py       its part: prices, funding, TVL
     sinks/decisions.py          its part: each decision in a plain sentence
