@@ -166,7 +166,7 @@ The book:
     core/positions/tokens.py    plain tokens
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
@@ -177,6 +177,7 @@ The book:
     core/liquidation.py         at which prices an account or a perpetual is liquidated
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/amm_v4.py              what Uniswap v4 adds to it: fees, packed words, the rights of hooks
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 

@@ -16,6 +16,7 @@ Value = Callable[[View, Position], Valuation]
 
 VALUES: Mapping[PositionKind, Value] = {
     "uniswap-v3": uniswap_v3.value,
+    "uniswap-v4": uniswap_v3.value,  # the same integers under the same names: what differs is how they are read
     "aave-v3": lending.value,
     "compound-v3": lending.value,
     "perp": perp.value,
