@@ -161,7 +161,15 @@ The book:
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/positions/option.py    single options
+    core/positions/iron_condor.py  iron condors
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
+    core/options.py             an option as an exposure; when contracts expire, what they are called
+    core/implied.py             the price and the volatility that scenarios start from
+    core/marks.py               what closing an option would bring, by quote or by model
+    core/condor.py              iron condors: most that can be lost, break-evens, deltas
+    core/instruments.py         what a layer can be made of, with its cost and its capital
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates

@@ -118,7 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_book(draft: Draft, book: Book) -> None:
-    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin"):
+    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin", "option_half_spread"):
         share = getattr(book, name)
         if not 0 < share <= 1:
             draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")

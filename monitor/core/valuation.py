@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
-from monitor.core.positions import lending, perp, tokens, uniswap_v3
+from monitor.core.positions import iron_condor, lending, option, perp, tokens, uniswap_v3
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -20,6 +20,8 @@ VALUES: Mapping[PositionKind, Value] = {
     "compound-v3": lending.value,
     "perp": perp.value,
     "tokens": tokens.value,
+    "option": option.value,
+    "iron-condor": iron_condor.value,
 }
 
 
