@@ -1,7 +1,7 @@
 """Prices and greeks of European options by Black (1976) and Black-Scholes, and the volatility that a price implies.
 
 Numbers or arrays of one shape alike. Volatilities and rates are fractions a year, rates compounded continuously; `years` counts to expiry, and
-from there on an option is worth what exercise brings. Source: Hull, "Options, Futures, and Other Derivatives", chapters 15, 18 and 19.
+from there on an option is worth what exercise brings. Source: Hull, "Options, Futures, and Other Derivatives", 8th edition, chapters 14, 17 and 18.
 """
 
 import math

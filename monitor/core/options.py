@@ -17,7 +17,7 @@ from monitor.core.units import DAY, HOUR, parse_time
 from monitor.core.us_calendar import NEW_YORK
 
 YEAR_MS = 365 * DAY
-CRYPTO_EXPIRY_MS = 8 * HOUR  # Deribit, OKX and Bybit: 08:00 UTC (https://support.deribit.com, contract specifications)
+CRYPTO_EXPIRY_MS = 8 * HOUR  # 08:00 UTC (https://www.deribit.com/pages/information/Introduction_Policy)
 CLOSE, VIX_OPEN = time(16, 0), time(9, 30)
 
 
