@@ -214,3 +214,21 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
             check_asset(draft, (*here, field), name)
     for index, subject in enumerate(position.exposed_to):
         check_subject(draft, (*here, "exposed_to", index), subject)
+    if position.expiry:
+        _check_contract(draft, here, position)
+
+
+def _check_contract(draft: Draft, here: Path, position: Position) -> None:
+    """Strikes and expiry of an option or a condor; one that has expired is no mistake."""
+    from monitor.core.condor import strikes_flaw  # drags numpy in, which a book without options can do without
+    from monitor.core.options import expiry_ms
+
+    try:
+        expiry_ms(position.asset, position.expiry)
+    except ValueError:
+        advice = "write 2026-12-25 (08:00 UTC for crypto, 16:00 New York for SPX) or an instant such as 2026-12-25T08:00:00Z"
+        draft.add((*here, "expiry"), f"{shown(position.expiry)!r} is no date; {advice}")
+    if position.strike < 0:
+        draft.add((*here, "strike"), "must be above 0")
+    if position.strikes and (flaw := strikes_flaw(position.strikes)):
+        draft.add((*here, "strikes"), flaw)

@@ -25,7 +25,9 @@ legs = st.builds(
     st.floats(0, 0.1),
     st.floats(-0.1, 0.3),
 )
-worlds = st.builds(lambda price, sigma, years: Scenario({"ETH": price}, {"ETH": sigma}, years), st.floats(60, 180), st.floats(0.2, 1.5), st.floats(0, 0.01))
+worlds = st.builds(
+    lambda price, sigma, years: Scenario({"ETH": price}, {"ETH": sigma}, years), st.floats(60, 180), st.floats(0.2, 1.5), st.floats(0, 0.01)
+)
 
 
 def test_a_bought_put_is_worth_its_black_scholes_price_times_its_size():
