@@ -30,11 +30,13 @@ _CHAINS = """
 """
 
 _POSITIONS = """
-# Positions: uniswap-v3 (an LP's token id), aave-v3 and compound-v3 (an account), perp (coins, negative is short) or tokens (what a wallet holds).
+# Positions: uniswap-v3 (an LP's token id), aave-v3 and compound-v3 (an account), perp (coins, negative is short),
+# option, iron-condor or tokens (what a wallet holds).
 #positions:
 #  - {id: eth-usdc, kind: uniswap-v3, chain: ethereum, token_id: 12345, assets: [USDC, WETH], exposed_to: [protocol:uniswap-v3]}
 #  - {id: loan, kind: aave-v3, chain: ethereum, account: 0x00000000219ab540356cBB839Cbe05303d7705Fa, assets: [WETH, USDC]}
 #  - {id: short-eth, kind: perp, asset: ETH, size: -1.5}
+#  - {id: puts, kind: option, asset: ETH, right: put, strike: 1800 USD, expiry: 2026-12-25, size: 2}
 #  - {id: wallet, kind: tokens, amounts: {ETH: 2, USDC: 5000}}
 """
 
