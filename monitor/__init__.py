@@ -183,10 +183,8 @@ The book:
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/positions/option.py    single options
     core/positions/iron_condor.py  iron condors
-    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
     core/options.py             an option as an exposure; when contracts expire, what they are called
     core/implied.py             the price and the volatility that scenarios start from
