@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
 from monitor.collectors import aave_v3
-from monitor.collectors.uniswap_v3 import MANAGER_ABI, Holding, parse_holding
 from monitor.core.book import Position
 from monitor.core.tokens import ASSET_OF
 from monitor.core.vocabulary import ASSET
 from monitor.errors import BadPayload, SourceError
+from monitor.v3_contracts import MANAGER_ABI, Holding, parse_holding
 
 MOST_POSITIONS = 200
 

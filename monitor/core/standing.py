@@ -1,9 +1,10 @@
 """How a position stands beyond its worth: its range, its fees, its carry, its health, and where it is liquidated."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from math import fsum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from monitor.core.book import Position
 from monitor.core.funding import HOURS_A_YEAR, MEAN_MS, aggregate, venue_payments
@@ -12,7 +13,7 @@ from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, Reading
 from monitor.core.loss import loss_of
 from monitor.core.positions.uniswap_v3 import pool_asset
 from monitor.core.risk import deciding_price_usd
-from monitor.core.tokens import underlying
+from monitor.core.tokens import STABLES, underlying
 from monitor.core.units import DAY
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
@@ -69,6 +70,7 @@ def _of_perpetual(view: View, position: Position, valuation: Valuation, unknown:
 def range_of(view: View, position: Position) -> Range:
     """Where the price stands. A range holds its lower tick and not its upper one, as the pool has it. Raises Unknown where it was not read lately.
 
+    Prices are of token0 in token1, or turned over where token0 alone is a stablecoin: then what the pool calls below is above.
     Each reading of the tick holds until the next. `out_hours` is of the last 30 days, or since the first reading if that is later; `since`
     is the first reading outside without one inside after it: it may have left earlier.
     """
@@ -77,14 +79,23 @@ def range_of(view: View, position: Position) -> Range:
     scale = unit(view, position, 0) / unit(view, position, 1)
     known = readings(view, "position.tick", position)
     outside = tuple(not lower <= one < upper for one in known.value)
-    return Range(
+    asset0, asset1 = (pool_asset(view, position, side) for side in SIDES)
+    found = Range(
         state="below" if tick < lower else "above" if tick >= upper else "inside",
         lower=TICK_BASE**lower * scale,
         upper=TICK_BASE**upper * scale,
         price=root * root * scale,
+        unit=f"{asset1} per {asset0}",
         since=_since(known, outside),
         out_hours=_hours(view, position, inside=False),
     )
+    return _turned(found, f"{asset0} per {asset1}") if asset0 in STABLES and asset1 not in STABLES else found
+
+
+def _turned(of: Range, unit_of_it: str) -> Range:
+    """The same range by the price of token1 in token0."""
+    state: Literal["inside", "below", "above"] = "above" if of.state == "below" else "below" if of.state == "above" else "inside"
+    return replace(of, state=state, lower=1 / of.upper, upper=1 / of.lower, price=1 / of.price, unit=unit_of_it)
 
 
 def _since(known: Readings, outside: tuple[bool, ...]) -> int | None:

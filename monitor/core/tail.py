@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from monitor.core.exposure import Exposure, Scenario, Values
-from monitor.core.risk import book_exposure, scenario_now
+from monitor.core.risk import book_exposure, scenario_now, told
 from monitor.core.sessions import are_sessions, ordinals
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY, HOUR
@@ -124,7 +124,8 @@ def _now(view: View, exposure: Exposure | None) -> tuple[Exposure, Scenario]:
 
 def _losses(whole: Exposure, now: Scenario, factors: Mapping[str, Values], count: int) -> Floats:
     """What is lost in each of `count` states, in one revaluation; the same in all of them where no price matters."""
-    return np.broadcast_to(whole.value_usd(now) - whole.value_usd(now.moved(factors)), (count,))
+    with told():
+        return np.broadcast_to(whole.value_usd(now) - whole.value_usd(now.moved(factors)), (count,))
 
 
 def _tail(names: tuple[str, ...], losses: Floats, still: tuple[str, ...]) -> Tail:

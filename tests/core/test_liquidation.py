@@ -24,6 +24,7 @@ PRICES = {"ETH": 2000.0, "USDC": 1.0}
 
 def test_health_is_backing_over_debt_and_endless_without_debt():
     assert health(LOAN, PRICES) == 2.0
+    assert health(Account({"ETH": 1.0}, {"ETH": 0.5}), {"ETH": 1.0}) == 2.0
     assert health(Account({"ETH": 1.0}, {"ETH": 0.0}), PRICES) == math.inf
 
 

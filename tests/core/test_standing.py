@@ -1,5 +1,6 @@
 """How a position stands: its range by the hour, its fees by their rises, its carry by today's rates, and what cannot be said by its name."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,7 +68,26 @@ def test_prices_of_a_range_are_token1_for_one_token0_in_whole_units():
     found = stand(*pool()).range
     assert found is not None
     assert [found.lower, found.price, found.upper] == pytest.approx([1.0001**tick * 10**12 for tick in (LOWER, -201_000, UPPER)])
-    assert 1000 < found.lower < 2000 < found.upper < 2100
+    assert 1000 < found.lower < found.price < found.upper < 2100
+    assert found.unit == "USDC per ETH"
+
+
+@pytest.mark.parametrize(("tick", "state"), [(LOWER - 1, "above"), (LOWER, "inside"), (UPPER, "below")])
+def test_a_range_whose_token0_is_a_stablecoin_is_turned_over(tick: int, state: str):
+    view, position = pool(tick=steady(tick), decimals0=steady(18), decimals1=steady(18))
+    found = stand(view, replace(position, assets=("USDC", "WETH"))).range
+    assert found is not None
+    assert [found.lower, found.price, found.upper] == pytest.approx([1.0001**-tick for tick in (UPPER, -201_000, LOWER)])
+    assert (found.state, found.unit) == (state, "USDC per ETH")
+
+
+@pytest.mark.parametrize(
+    ("assets", "unit"), [(("WETH", "WBTC"), "BTC per ETH"), (("USDC", "DAI"), "DAI per USDC"), (("WETH", "USDC"), "USDC per ETH")]
+)
+def test_other_ranges_count_in_token1(assets: tuple[str, ...], unit: str):
+    view, position = pool(tick=steady(LOWER - 1))
+    found = stand(view, replace(position, assets=assets)).range
+    assert found is not None and (found.unit, found.state) == (unit, "below")
 
 
 def test_since_is_the_first_reading_outside_after_the_last_one_inside():
