@@ -129,6 +129,12 @@ def test_nine_tenths_of_the_closes_are_needed_and_the_last_three(missing: Sequen
             at_closes(view, "ETH", equity())
 
 
+def test_exactly_nine_tenths_are_enough():
+    whole, gone = equity(), {SESSIONS[place] + 16 * HOUR for place in range(1, 7)}
+    sixty = Window(whole.at[1:], whole.known_at[1:], whole.value[1:], DAY, "s1")
+    assert np.isnan(at_closes(book(*(row for row in closes("ETH", ETHER) if row.at not in gone), now=NOW), "ETH", sixty)).sum() == 6
+
+
 def test_candles_that_are_no_longer_fresh_say_nothing_of_beta():
     rows = closes("ETH", ETHER)
     with pytest.raises(Unknown, match="old"):
