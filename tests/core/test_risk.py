@@ -176,6 +176,10 @@ def test_the_hedge_ratio_is_protected_notional_over_stressed_exposure():
     assert hedge_ratio(view) == pytest.approx(1500 / (6000 * FALL))
 
 
+def test_less_than_a_dollar_can_be_protected_too():
+    assert hedge_ratio(book(*MARKET, positions=[tokens("dust", ETH=0.0001)], state=layered(("active", short(0.1))))) == pytest.approx(0.5 / FALL)
+
+
 def test_where_nothing_loses_there_is_no_hedge_ratio():
     with pytest.raises(Unknown, match="nothing to protect"):
         hedge_ratio(book(*MARKET, positions=[tokens("cash", USDC=100.0)]))

@@ -92,14 +92,16 @@ def test_other_ranges_count_in_token1(assets: tuple[str, ...], unit: str):
 
 def test_since_is_the_first_reading_outside_after_the_last_one_inside():
     inside, below = -201_000, LOWER - 5
-    left = stand(*pool(tick={50: below, 40: inside, 30: below, 20: UPPER, **steady(below)})).range
-    assert left is not None and left.since == START - 30 * HOUR
+    assert LOWER < inside < UPPER
+    for edge in (LOWER, UPPER - 1):
+        left = stand(*pool(tick={50: below, 45: inside, 40: edge, 30: below, 20: UPPER, **steady(below)})).range
+        assert left is not None and left.since == START - 30 * HOUR
     never = stand(*pool(tick={50: below, **steady(below)})).range
     assert never is not None and never.since == START - 50 * HOUR
 
 
 def test_hours_out_are_weighted_by_time_and_each_reading_holds_until_the_next():
-    found = stand(*pool(tick={40: UPPER, 30: -201_000, 10: LOWER - 1, 4: -201_000, **steady(-201_000)})).range
+    found = stand(*pool(tick={40: UPPER, 30: LOWER, 10: LOWER - 1, 4: UPPER - 1, **steady(-201_000)})).range
     assert found is not None and found.out_hours == pytest.approx(10 + 6)
 
 
