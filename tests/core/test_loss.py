@@ -150,6 +150,8 @@ def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
     assert found is not None and found.ratio == pytest.approx(-0.2)
     gone = loss_of(*pair({"ETH": 0.0, "USDC": 0.0}, ETH=0.0, USDC=10.0))
     assert gone is not None and (gone.usd, gone.ratio) == (-10.0, -1.0)
+    dust = loss_of(*pair({"ETH": 0.0001, "USDC": 0.4}, ETH=0.00005, USDC=0.2))
+    assert dust is not None and dust.usd == pytest.approx(0)
     lopsided = loss_of(*pair({"ETH": 2.0, "USDC": 0.0}, ETH=2.0, USDC=0.0))
     assert lopsided is not None and lopsided.usd == 0
 

@@ -101,6 +101,8 @@ def test_without_equity_or_movement_there_is_no_beta():
     debt = {"id": "perp", "kind": "perp", "asset": "ETH", "size": 1.0, "entry_price": 3000.0, "margin": 1000.0}
     with pytest.raises(Unknown, match="no equity"):
         book_beta(book(*EVERY, positions=[debt], now=NOW))
+    dust = book_beta(book(*EVERY, positions=[tokens("dust", ETH=0.0001)], now=NOW))
+    assert dust.value == pytest.approx(beta(ETHER, MARKET).value)
     flat = [seen("equity.close", "SPX", 5000.0, day) for day in SESSIONS]
     with pytest.raises(Unknown, match="no beta of the book: the market has not moved"):
         book_beta(book(*flat, *EVERY[61:], positions=[tokens("wallet", ETH=1.0)], now=NOW))
