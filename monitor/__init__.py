@@ -162,6 +162,8 @@ The book:
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/horizon.py             the world at the horizon, where one price has moved
+    core/breakeven.py           every price at which a profit is zero
     core/xirr.py                rates of return of dated payments
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts

@@ -218,6 +218,7 @@ def test_there_is_no_return_on_nothing():
 def test_under_30_days_a_return_is_not_annualised_and_from_30_days_on_it_is():
     short = period_return(after((30 - 1 / DAY, 110), (0, -100)))
     month = period_return(after((30, 110), (0, -100)))
-    assert (short.kind, short.value, short.others) == ("holding-period", pytest.approx(0.10), ())
-    assert (month.kind, month.value, month.others) == ("xirr", pytest.approx(1.1 ** (365 / 30) - 1), ())
+    assert (short.kind, month.kind) == ("holding-period", "xirr")
+    assert (short.value, month.value) == pytest.approx((0.10, 1.1 ** (365 / 30) - 1))
+    assert short.others == month.others == ()
     assert period_return(after((0, -100), (365, 230), (730, -132))).others == pytest.approx((0.20,))
