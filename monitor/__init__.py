@@ -142,6 +142,7 @@ Judging:
     core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
     core/bars.py                the best bars that any source has, and series brought into step
     core/beta.py                beta to the market, and its standard error
+    core/market_beta.py         prices at the closes of sessions, and the beta of the whole book
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -165,6 +166,12 @@ The book:
     core/horizon.py             the world at the horizon, where one price has moved
     core/breakeven.py           every price at which a profit is zero
     core/xirr.py                rates of return of dated payments
+    core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
+    core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
+    core/tail.py                value at risk and expected shortfall, by full revaluation
+    core/loss.py                impermanent loss, against what was put in
+    core/standing.py            how a position stands: range, fees, carry
+    core/liquidation.py         at which prices an account or a perpetual is liquidated
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates

@@ -12,7 +12,8 @@ from monitor.core.units import DAY, HOUR, parse_time
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.core.vocabulary import SESSION_CLOSE_MS
 from monitor.registry import build
-from monitor.rules.domain_priority import CLOSE, DomainPriority
+from monitor.core.market_beta import CLOSE
+from monitor.rules.domain_priority import DomainPriority
 from tests.builders import seen, view_of
 
 RULE = DomainPriority()
