@@ -1,11 +1,11 @@
 """The world at the horizon: one asset's price has moved, the others are as today, and implied volatility has gone with the price."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from monitor.core.exposure import Scenario, Values
+from monitor.core.volatility import HORIZON_DAYS
 
 IV_BETA = 1.0
 LEAST_IV = 0.01
@@ -28,6 +28,6 @@ def _moved_iv(now: Scenario, asset: str, price_usd: Values, iv_beta: float) -> V
     return sigma
 
 
-def prices_at(now: Scenario, asset: str, sigma_h: float, sigmas: tuple[float, ...]) -> Mapping[float, float]:
-    """The asset's price, S exp(sigmas x sigma_H), by the number of sigmas."""
-    return {count: float(now.price(asset)) * float(np.exp(count * sigma_h)) for count in sigmas}
+def horizon_days(to_expiry_days: float | None = None) -> float:
+    """ALVH: 7 days; of an option the smaller of these and half its life."""
+    return HORIZON_DAYS if to_expiry_days is None else min(HORIZON_DAYS, to_expiry_days / 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.breakeven import BreakEven, Floats, Terms, break_even, synthetic_break_even
 from monitor.core.exposure import Coins, Scenario, Values
-from monitor.core.horizon import at_horizon, prices_at
+from monitor.core.horizon import at_horizon
 
 NOW = Scenario({"ETH": 2000.0, "USDC": 1.0}, {"ETH": 0.6})
 
@@ -112,10 +112,6 @@ def test_volatility_goes_against_the_price_by_its_beta_and_never_below_a_point()
     assert at_horizon(then, "USDC", 0.9, 0.25).years == 0.75
     assert at_horizon(NOW, "ETH", 1800.0, 0.0, iv_beta=0.5).sigma("ETH") == pytest.approx(0.65)
     assert at_horizon(NOW, "USDC", 0.9, 0.0).volatility == NOW.volatility
-
-
-def test_a_price_some_sigmas_away_is_that_many_logarithms():
-    assert prices_at(NOW, "ETH", 0.1, (-1.5, 0.0, 1.5)) == pytest.approx({-1.5: 2000 * math.exp(-0.15), 0.0: 2000.0, 1.5: 2000 * math.exp(0.15)})
 
 
 class Put:
