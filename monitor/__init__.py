@@ -65,6 +65,7 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
@@ -82,10 +83,13 @@ In and out:
     sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
+    sinks/objects.py            its objects, a line for each field
     sinks/metrics.py            Prometheus exposition, a projection of the view model
     sinks/view_model.py         one view model for page, API, `status` and metrics
     sinks/facts.py              what the shell adds to it: clocks, outbox, timings
     sinks/book_view.py          its part: what is at risk
+    sinks/position_view.py      its part: one position, and how it stands
+    sinks/risk_view.py          its part: greeks, stress, tail and beta of the book
     sinks/layers_view.py        its part: the ladder
     sinks/markets_view.py       its part: prices, funding, TVL
     sinks/decisions.py          its part: each decision in a plain sentence
@@ -174,6 +178,7 @@ The book:
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation
     core/loss.py                impermanent loss, against what was put in
+    core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
     core/capital.py             what the budgets are shares of

@@ -47,12 +47,16 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Where the price stands in an LP's range; prices are token1 for one token0. `since` is when it left, epoch milliseconds."""
+    """Where the price stands in an LP's range, in `unit`, such as "USDC per ETH": turned so that a stablecoin is what one counts in.
+
+    `since` is when it left, epoch milliseconds.
+    """
 
     state: Literal["inside", "below", "above"]
     lower: float
     upper: float
     price: float
+    unit: str = ""
     since: int | None = None
     out_hours: float | None = None
 
