@@ -3,13 +3,15 @@
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
+from monitor.core.amm import MAX_TICK, MIN_TICK
 from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Book, Chain, Position
-from monitor.core.vocabulary import ASSET, LENDING, POSITION, TVL_SUBJECT
+from monitor.core.tokens import MAJORS, STABLES
+from monitor.core.vocabulary import ASSET, LENDING, POSITION, PROTOCOL, TVL_SUBJECT
 
 CHAIN_IDS = {
     "ethereum": 1,
@@ -32,6 +34,10 @@ CHAIN_IDS = {
     "scroll": 534352,
     "sepolia": 11155111,
 }
+# Kinds of which the number of assets is known.
+ASSETS_OF = {"uniswap-v2": 2, "uniswap-v3": 2, "uniswap-v4": 2, "erc-4626": 1}
+LIABILITIES = "treasury.liabilities_usd"
+HOLDINGS = ("treasury.stables_usd", *(f"treasury.tokens.{asset}" for asset in sorted(STABLES | MAJORS)))
 _ADDRESS_DIGITS = 40
 _CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
 _KEY_DIGITS = 64
@@ -177,6 +183,20 @@ def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Map
             )
 
 
+def warn_of_treasuries(draft: Draft, positions: Iterable[Position], provided: Container[tuple[str, str]]) -> None:
+    """What no source will bring may still be fed by hand, so it stops nothing; until then the position has no value."""
+    for position in positions:
+        if position.kind != "treasury":
+            continue
+        here, wallets = f"position {position.id}: no source is set up that says what {position.protocol}", "sources.treasury-wallets.treasuries"
+        if not any((metric, position.protocol) in provided for metric in HOLDINGS):
+            draft.warnings.append(
+                f"{here} holds; list its wallets under {wallets}, the protocol under sources.defillama-treasury.treasuries, or feed {HOLDINGS[0]}"
+            )
+        if (LIABILITIES, position.protocol) not in provided:
+            draft.warnings.append(f"{here} owes; write its liabilities under {wallets}, or feed {LIABILITIES}")
+
+
 def _given(position: Position, name: str) -> bool:
     value = getattr(position, name)
     # A token id or a tick may well be 0.
@@ -203,8 +223,11 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
     for name in (field.name for field in dataclasses.fields(position)):
         if name not in known and _given(position, name):
             draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
+    _check_own(draft, here, position)
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
+    if position.tick_lower is not None and position.tick_upper is not None and not MIN_TICK <= position.tick_lower < position.tick_upper <= MAX_TICK:
+        draft.add((*here, "tick_upper"), f"must be above tick_lower, both from {MIN_TICK} to {MAX_TICK}")
     for field in ("account", "pool"):
         # What a venue calls an account need not be an address of a chain.
         if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
@@ -214,3 +237,14 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
             check_asset(draft, (*here, field), name)
     for index, subject in enumerate(position.exposed_to):
         check_subject(draft, (*here, "exposed_to", index), subject)
+
+
+def _check_own(draft: Draft, here: Path, position: Position) -> None:
+    """What only one kind of position can have wrong."""
+    if position.protocol and re.fullmatch(PROTOCOL, position.protocol) is None:
+        draft.add((*here, "protocol"), f"{shown(position.protocol)!r} is not a protocol; write protocol:uniswap, in lower case")
+    if position.amounts and (position.account or position.assets) and position.kind == "tokens":
+        draft.add(here, "declares `amounts` and names an `account` or `assets` to read; keep the one or the other")
+    if (most := ASSETS_OF.get(position.kind)) and position.assets and len(position.assets) != most:
+        what = "the one asset of its vault" if most == 1 else "the two tokens of its pool, in the pool's order"
+        draft.add((*here, "assets"), f"must name {what}, this names {len(position.assets)}")

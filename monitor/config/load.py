@@ -102,7 +102,11 @@ class _Reader:
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}
         secrets = tuple(SecretStr(value) for value in sorted(draft.hidden))
-        return replace(partial, **sections, secrets=secrets, warnings=self._warnings())
+        config = replace(partial, **sections, secrets=secrets)
+        if not draft.count() and any(position.kind == "treasury" for position in positions):
+            provided = frozenset().union(*(source.provides(config.watch) for source in config.enabled_sources.values()))
+            checks.warn_of_treasuries(draft, positions, provided)
+        return replace(config, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:
         """The file's own readability matters only where a secret stands in it."""

@@ -235,6 +235,7 @@ def _form(pattern: str) -> str:
     """What a pattern asks for, by example."""
     examples = {
         "/0x": "a chain and an address on it, such as ethereum/0x and 40 hexadecimal digits",
+        "/[A-Z": "a chain and an asset on it, such as base/CBETH",
         "0x": "an address, 0x and 40 hexadecimal digits",
     }
     examples |= {"protocol:": "a protocol, such as protocol:uniswap-v3", "A-Z": "an asset in capitals, such as ETH"}
