@@ -24,7 +24,8 @@ from tests.guards import ROOT, WHOLE, brief, compile_once, copy_tree, say, wrong
 CORE = Path("monitor") / "core"
 # What computes numbers of the book, its risk and its layers; what reads, stores and tells has guards of its own (tests/guards.py).
 MATHEMATICS = (
-    "aave", "amm", "beta", "capital", "exposure", "funding", "indicators", "sizing", "trends", "tvl", "vix_futures",
+    "aave", "amm", "beta", "breakeven", "capital", "cash_flow", "cost_of_capital", "exposure", "funding", "horizon", "indicators", "iv_beta",
+    "layer_return", "sizing", "trends", "tvl", "vix_futures", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LEAST_SHARE = 0.95
