@@ -43,6 +43,7 @@ Running:
     spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
+    dashboards/liquidity.py     the dashboard "LP and lending"
     dashboards/alarms.py        alerting and recording rules
     dashboards/queries.py       queries that cannot ask for what is not served
     dashboards/grafana.py       the parts of a dashboard, typed
@@ -71,6 +72,7 @@ In and out:
     chain_logs.py               event logs over a range of blocks
     chain_positions.py          what collectors of positions on chains share
     wallets.py                  balances of wallets, whole or not at all
+    v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
@@ -169,8 +171,10 @@ The book:
     core/positions/uniswap_v2.py  shares of a pair
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/ranges.py              concentrated liquidity as a function of prices
+    core/many_ranges.py         many of them in one pass over columns
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation
@@ -182,6 +186,7 @@ The book:
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity
     core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
+    core/amm_v4.py              what Uniswap v4 adds to it: fees, packed words, the rights of hooks
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
+from monitor.core.amm import MAX_TICK, MIN_TICK
 from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Book, Chain, Position
 from monitor.core.tokens import MAJORS, STABLES
 from monitor.core.vocabulary import ASSET, LENDING, POSITION, PROTOCOL, TVL_SUBJECT
@@ -225,6 +226,8 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
     _check_own(draft, here, position)
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
+    if position.tick_lower is not None and position.tick_upper is not None and not MIN_TICK <= position.tick_lower < position.tick_upper <= MAX_TICK:
+        draft.add((*here, "tick_upper"), f"must be above tick_lower, both from {MIN_TICK} to {MAX_TICK}")
     for field in ("account", "pool"):
         # What a venue calls an account need not be an address of a chain.
         if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:

@@ -11,6 +11,7 @@ from monitor.core.tokens import ASSET_OF, STABLES, underlying
 PROTOCOL_OF = {
     "uniswap-v2": "protocol:uniswap-v2",
     "uniswap-v3": "protocol:uniswap-v3",
+    "uniswap-v4": "protocol:uniswap-v4",
     "aave-v3": "protocol:aave-v3",
     "compound-v3": "protocol:compound-v3",
 }

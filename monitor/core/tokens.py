@@ -30,7 +30,20 @@ _ADDRESSES: dict[str, dict[str, str]] = {
         "0x0b2c639c533813f4aa9d7837caf62653d097ff85": "USDC",
     },
 }
-ASSET_OF: dict[tuple[str, int], str] = {(chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()}
+# The chain's own coin, which a pool of Uniswap v4 holds unwrapped under the address 0 (always as token0).
+_COINS = {
+    "ethereum": "ETH",
+    "arbitrum": "ETH",
+    "base": "ETH",
+    "optimism": "ETH",
+    "unichain": "ETH",
+    "polygon": "POL",
+    "bsc": "BNB",
+    "avalanche": "AVAX",
+}
+ASSET_OF: dict[tuple[str, int], str] = {
+    (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
+} | {(chain, 0): coin for chain, coin in _COINS.items()}
 
 # The tokens of the table above that are named by the coin they redeem for, by their own names.
 _WRAPPED = {"WETH": "ETH", "WBTC": "BTC"}

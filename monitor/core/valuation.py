@@ -17,6 +17,7 @@ Value = Callable[[View, Position], Valuation]
 VALUES: Mapping[PositionKind, Value] = {
     "uniswap-v2": uniswap_v2.value,
     "uniswap-v3": uniswap_v3.value,
+    "uniswap-v4": uniswap_v3.value,  # the same integers under the same names: what differs is how they are read
     "erc-4626": tokens.vault_value,
     "aave-v3": lending.value,
     "compound-v3": lending.value,

@@ -192,11 +192,6 @@ def _tails(kind: str) -> Callable[[Model], Iterator[Row]]:
     return rows
 
 
-def _beta(model: Model) -> Iterator[Row]:
-    if "beta" in _risk(model):
-        yield {}, _risk(model)["beta"]["value"]
-
-
 def _collected(model: Model) -> Iterator[Row]:
     configured = {one["id"] for one in model["sources"] if one["configured"]}
     for source, seconds in model["health"]["collect_seconds"].items():
@@ -252,11 +247,9 @@ GAUGES: Table = {
     ),
     "book_delta_usd": ("net delta of the book, its layers in force included", ("asset",), _by_asset("delta_usd")),
     "book_gamma_usd": ("change of the net delta by a rise of 1%", ("asset",), _by_asset("gamma_usd")),
-    "book_vega_usd": ("change of the book's value by one volatility point more", ("asset",), _by_asset("vega_usd")),
     "book_stress_loss_usd": ("loss in the adverse 1.5 sigma move of 7 days", ("layers",), _stress),
     "book_value_at_risk_usd": ("loss of one day that is not exceeded", ("method", "level"), _tails("var")),
     "book_expected_shortfall_usd": ("mean loss of one day beyond the value at risk", ("method", "level"), _tails("es")),
-    "book_beta": ("beta of the book's equity to the S&P 500", (), _beta),
     "source_up": ("1 while a source is heard", ("source",), _sources("up")),
     "source_age_seconds": ("time since a source was last heard", ("source",), _sources("age_seconds")),
     "collect_seconds": ("duration of a source's last pass", ("source",), _collected),

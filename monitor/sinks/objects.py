@@ -216,6 +216,10 @@ Position
   fees0?: exact
   fees1?: exact
   liquidity?: exact
+  sqrt_price_x96?: exact
+  tick?: exact
+  tick_lower?: exact
+  tick_upper?: exact
   block_hash?: text -- the block that the exact numbers are of; they need no price, so they stand beside `unknown` too
   at?: time -- of that block
 Price

@@ -30,6 +30,7 @@ def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path)
 
 
 LP = "{id: p, kind: uniswap-v3, chain: bse, token_id: 1}"
+RANGE = "id: p, kind: uniswap-v3, chain: base, pool: '0x" + "a" * 40 + "', account: '0x" + "b" * 40 + "'"
 CASES = {
     "F-150 typo in a section": ("boook: {}", 1, "boook", "did you mean book?"),
     "F-150 typo in a rule's id": ("rules:\n  tvl-drawdwn: {}", 2, "rules.tvl-drawdwn", "did you mean tvl-drawdown?"),
@@ -169,6 +170,11 @@ CASES = {
     "field of another kind": (position(token_id="5"), 1, "positions[0].token_id", "does not belong to"),
     "token id in hexadecimal": (position(kind="uniswap-v3", token_id="0x12"), 1, "positions[0].token_id", "whole number"),
     "negative token id": (position(token_id="-1"), 1, "positions[0].token_id", "2^256"),
+    "ticks upside down": (f"positions: [{{{RANGE}, tick_lower: 60, tick_upper: -60}}]", 1, "positions[0].tick_upper", "above tick_lower"),
+    "no ticks between": (f"positions: [{{{RANGE}, tick_lower: 0, tick_upper: 0}}]", 1, "positions[0].tick_upper", "above tick_lower"),
+    "a tick below all": (f"positions: [{{{RANGE}, tick_lower: -887273, tick_upper: 0}}]", 1, "positions[0].tick_upper", "from -887272"),
+    "a tick above all": (f"positions: [{{{RANGE}, tick_lower: 0, tick_upper: 887273}}]", 1, "positions[0].tick_upper", "to 887272"),
+    "range without its upper end": (f"positions: [{{{RANGE}, tick_lower: 0}}]", 1, "positions[0]", "needs `token_id` or `pool`"),
     "asset in lower case": (position(asset="eth"), 1, "positions[0].asset", "in capitals"),
     "exposed to nonsense": (position(exposed_to="[uniswap]"), 1, "exposed_to[0]", "protocol:aave-v3"),
     "bad id": (position(id="My Position"), 1, "positions[0].id", "lower-case"),
@@ -221,6 +227,8 @@ NEAR_MISSES = {
     "a treasury": "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}]",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
     "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: ' + f"{2**256 - 1}}}]",
+    "widest range": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: -887272, tick_upper: 887272}}]',
+    "range of one tick": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: 0, tick_upper: 1}}]',
     "no governance": "governance: {}",
     "a mirror with a good address": f"sources: {{defillama: {{endpoint: 'https://x.example/0x{VITALIK}'}}}}",
 }
