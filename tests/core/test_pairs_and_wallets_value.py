@@ -75,7 +75,7 @@ def test_no_shares_are_worth_nothing_at_any_price() -> None:
 
 
 @pytest.mark.parametrize("decimals", [0, 6, 8, 18, 36, 77])
-def test_raw_units_become_coins_by_the_token_s_own_decimals(decimals: int) -> None:
+def test_raw_units_become_coins_by_the_token_s_own_decimals_F_057(decimals: int) -> None:
     rows = read(PAIR, shares=1, amount0=3 * 10**decimals, amount1=10**18, decimals0=decimals, decimals1=18)
     assert value_position(view_of(*rows, *PRICES), PAIR).amounts["USDC"] == 3.0
 
