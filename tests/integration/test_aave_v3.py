@@ -121,12 +121,18 @@ def theirs(world: Aave, symbol: str, block: Block) -> dict[str, int]:
     }
 
 
-def recomputed(world: Aave, seen: dict[str, float], block_hash: str) -> float:
-    """Health out of the readings alone and the oracle's prices, by the arithmetic that finds liquidation prices."""
+def recomputed(world: Aave, seen: dict[str, float], block_hash: str) -> tuple[float, float]:
+    """Health out of the readings alone and the oracle's prices: as liquidation prices have it, and with the pool's own rounding.
+
+    The pool rounds the average threshold of all collateral down to four digits.
+    """
     at = {"blockHash": block_hash}
     prices = {symbol: world.oracle.read("getAssetPrice", token.address, block=at) / 10**8 for symbol, token in world.tokens.items()}
     backing = {symbol: seen[f"supplied.{symbol}"] * seen[f"liquidation_threshold.{symbol}"] for symbol in world.tokens}
-    return liquidation.health(liquidation.Account(backing, {symbol: seen[f"borrowed.{symbol}"] for symbol in world.tokens}), prices)
+    plain = liquidation.health(liquidation.Account(backing, {symbol: seen[f"borrowed.{symbol}"] for symbol in world.tokens}), prices)
+    collateral_usd = sum(seen[f"supplied.{symbol}"] * prices[symbol] for symbol in prices if backing[symbol])
+    average = sum(backing[symbol] * prices[symbol] for symbol in prices) / collateral_usd
+    return plain, plain * int(average * 10**4 + 1e-6) / 10**4 / average
 
 
 def health_of(world: Aave, user: str, block: Block) -> tuple[aave.Health, list[int]]:
@@ -298,9 +304,9 @@ def test_thresholds_recompute_the_health_that_the_pool_says_in_an_efficiency_mod
         assert harvest.rejected == []
         assert {symbol: seen[f"liquidation_threshold.{symbol}"] for symbol in thresholds} == thresholds
         said = market.pool.read("getUserAccountData", user, block={"blockHash": block_hash})[5] / 10**18
-        # The pool's average threshold has four digits: what it says of mixed collateral is off by up to one of the last.
-        collateral = [symbol for symbol in thresholds if thresholds[symbol]]
-        assert recomputed(market, seen, block_hash) == pytest.approx(said, rel=1e-9 if len({thresholds[one] for one in collateral}) == 1 else 1.5e-4)
+        plain, rounded = recomputed(market, seen, block_hash)
+        assert rounded == pytest.approx(said, rel=1e-9)
+        assert said * (1 - 1e-12) <= plain < said * (1 + 1.5e-4)
         factors.append(said)
     assert factors[1] > factors[0] and factors[2] < factors[1] and factors[3] < factors[2]
 

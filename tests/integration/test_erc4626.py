@@ -14,7 +14,7 @@ from monitor.net import HttpNet
 from monitor.registry import build
 from monitor.source import Harvest, Ports
 from tests.integration.anvil import Anvil
-from tests.integration.solidity import compiled, compiled_vaults
+from tests.integration.solidity import compiled
 from tests.integration.uniswap import MULTICALL3, Contract, deployed
 from tests.integration.uniswap_v2 import token
 
@@ -45,7 +45,7 @@ def said(vault: Contract, who: str, source: Erc4626 | None = None) -> dict[str, 
 def opened(chain: Anvil, decimals: int = 6, fee: int = 0, offset: int = 0) -> tuple[Contract, Contract]:
     chain.change("anvil_setCode", MULTICALL3, compiled()["BatchCaller"]["runtime"])
     asset = token(chain, "USDX", decimals)
-    return asset, deployed(chain, compiled_vaults()["Vault"], asset.address, fee, offset)
+    return asset, deployed(chain, compiled("vaults")["Vault"], asset.address, fee, offset)
 
 
 def deposit(asset: Contract, vault: Contract, who: str, amount: int) -> None:
@@ -102,7 +102,7 @@ def test_a_holder_without_shares_and_an_empty_vault_hold_nothing(chain: Anvil) -
 
 def test_a_vault_that_pays_by_request_is_refused_until_it_is_listed(chain: Anvil) -> None:
     asset, _ = opened(chain)
-    queue, who = deployed(chain, compiled_vaults()["QueueVault"], asset.address), chain.accounts[1]
+    queue, who = deployed(chain, compiled("vaults")["QueueVault"], asset.address), chain.accounts[1]
     deposit(asset, queue, who, 10**9)
     asset.send(who, "mint", queue.address, 10**8)
     harvest = poll(queue, who)

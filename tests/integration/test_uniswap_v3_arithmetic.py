@@ -11,7 +11,7 @@ import pytest
 
 from monitor.core.amm import MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, amounts_for_liquidity, sqrt_ratio_at_tick, tick_at_sqrt_ratio
 from tests.integration.anvil import started
-from tests.integration.solidity import compiled_for_uniswap
+from tests.integration.solidity import compiled
 from tests.integration.uniswap import OFFLINE, Contract, deployed
 
 CASES, EDGE_CASES, BATCH, SEED = 100_000, 232, 4_000, 20260417
@@ -103,7 +103,7 @@ def where(case: Case) -> str:
 @pytest.fixture(scope="module")
 def arithmetic(anvil: Path) -> Iterator[Contract]:
     with started(anvil, "--gas-limit", str(GAS), "--no-request-size-limit") as chain:
-        yield deployed(chain, compiled_for_uniswap()["Arithmetic"])
+        yield deployed(chain, compiled("v3")["Arithmetic"])
 
 
 def test_prices_ticks_and_amounts_are_the_libraries_own_integers_in_a_hundred_thousand_cases(arithmetic: Contract) -> None:

@@ -9,7 +9,7 @@ from web3 import Web3
 from monitor.core.amm import MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, Q256, amounts_for_liquidity, sqrt_ratio_at_tick, tick_at_sqrt_ratio
 from monitor.core.amm_v4 import fees_owed
 from tests.integration.anvil import Anvil
-from tests.integration.solidity import compiled_for_uniswap_v4
+from tests.integration.solidity import compiled
 from tests.integration.uniswap import NOBODY, Contract, deployed
 
 SEED, BATCH = 20260402, 2_000
@@ -21,7 +21,7 @@ Case = tuple[int, ...]
 
 @pytest.fixture(scope="module")
 def mathematics(chain: Anvil) -> Contract:
-    return deployed(chain, compiled_for_uniswap_v4()["V4Math"])
+    return deployed(chain, compiled("v4")["V4Math"])
 
 
 def answers(mathematics: Contract, function: str, cases: Sequence[Case]) -> Iterator[int]:
