@@ -161,6 +161,7 @@ The book:
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
