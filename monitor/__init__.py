@@ -65,6 +65,7 @@ In and out:
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
     venues/rows.py              pure parsing of what ccxt hands over
+    accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks

@@ -138,6 +138,6 @@ def _called(written: str) -> tuple[Call, tuple[str, bytes]]:
 
 def chain_sample(sample: Sample, written: Mapping[str, Any]) -> ChainSample:
     """The same sample, answered by a chain."""
-    own = {one.name: getattr(sample, one.name) for one in fields(sample)}
+    own = {one.name: getattr(sample, one.name) for one in fields(Sample)}
     unbounded, optional = (frozenset(written.get(name, ())) for name in ("unbounded", "optional"))
     return ChainSample(**own, chain=written["chain"], unbounded=unbounded, optional=optional)
