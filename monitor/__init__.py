@@ -64,6 +64,9 @@ In and out:
     collectors/                 in: one file, one source; thin poll, pure parse
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
+    venues/account.py           one account at one venue, by a key that can only read
+    venues/positions.py         pure parsing of the positions that ccxt hands over
+    venues/keys.py              what a key may do, as its venue says
     venues/rows.py              pure parsing of what ccxt hands over
     accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is

@@ -71,14 +71,26 @@ class AccountCollector(Collector):
         return frozenset((f"position.{name}", position_id) for position_id in ids for name in self.tells)
 
 
-def told(positions: Sequence[Position], account: Account, refused: Sequence[str], at: int, block_hash: str = "") -> Harvest:
+def told(
+    positions: Sequence[Position],
+    account: Account,
+    refused: Sequence[str],
+    at: int,
+    *,
+    missing: Mapping[str, str] | None = None,
+    block_hash: str = "",
+) -> Harvest:
     """Readings of each position, all of the instant `at` (epoch milliseconds). `refused` are the reasons of rows that could not be read.
 
-    What is not in the account is closed, and of size 0; where a row was refused nothing can be called closed.
+    What is not in the account is closed, and of size 0; where a row was refused nothing can be called closed. `missing` says by asset why the
+    venue has no market for it: that is no closed position either.
     """
     readings: list[Reading] = []
     rejected = list(refused)
     for position in positions:
+        if missing and underlying(position.asset) in missing:
+            rejected.append(f"{position.id}: {missing[underlying(position.asset)]}")
+            continue
         rows = account.get(underlying(position.asset), ())
         if not rows and refused:
             rejected.append(f"{position.id}: not found, and not all of its account could be read: it is not called closed")

@@ -100,9 +100,9 @@ def parse(body: object, markets: Mapping[str, Market | str], positions: Sequence
             f"the subaccount's positions and dollars make {parts_usd:,.2f} USD, its own equity says {equity:,.2f}: rows are missing or wrong"
         )
     held = {} if refused else {ticker.removesuffix("-USD"): [_with_edge(ticker, rows, equity)] for ticker in rows}
-    known = [position for position in positions if isinstance(markets.get(_ticker(position)), Market)]
-    refused += [f"{p.id}: {_ticker(p)}: {markets.get(_ticker(p), 'no such market here')}" for p in positions if p not in known]
-    return told(known, held, refused, at)
+    found = {asset: markets.get(f"{asset}-USD", "no such market here") for asset in (underlying(p.asset) for p in positions)}
+    missing = {asset: f"{asset}-USD: {market}" for asset, market in found.items() if isinstance(market, str)}
+    return told(positions, held, refused, at, missing=missing)
 
 
 def parse_row(ticker: str, row: object, markets: Mapping[str, Market | str]) -> Held:
@@ -125,10 +125,6 @@ def parse_row(ticker: str, row: object, markets: Mapping[str, Market | str]) -> 
             maintenance_ratio=market.maintenance,
         )
     )
-
-
-def _ticker(position: Position) -> str:
-    return f"{underlying(position.asset)}-USD"
 
 
 def _dollars(account: object) -> float:

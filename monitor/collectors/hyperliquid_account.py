@@ -82,9 +82,8 @@ def parse(body: object, markets: frozenset[str], positions: Sequence[Position]) 
     total_usd = number(body, "marginSummary", "totalNtlPos")
     if not refused and not agrees(total_usd, notional_usd, notional_usd):
         raise BadPayload(f"the account's positions are worth {notional_usd:,.2f} USD together, its own total says {total_usd:,.2f}: rows are missing")
-    listed = [position for position in positions if underlying(position.asset) in markets]
-    refused += [f"{position.id}: no market of {underlying(position.asset)} here" for position in positions if position not in listed]
-    return told(listed, account, refused, whole(body, "time"))
+    missing = {asset: f"no market of {asset} here" for asset in (underlying(p.asset) for p in positions) if asset not in markets}
+    return told(positions, account, refused, whole(body, "time"), missing=missing)
 
 
 def parse_row(row: dict[str, object]) -> Held:

@@ -4,7 +4,7 @@
 one token of a list of tokens; `unbounded` are keys whose value may be any number, or null, as well. Where one URL answers several questions,
 `question` tells them apart by what was posted. How a source answers decides its kind: over HTTP (`answers`: method, URL prefix, and `json` or a
 `file` beside it), by a chain's node (`chain`, see sample_chain.py), by files (`files`, see sample_files.py), or through ccxt
-(`samples/<collector module>.json`, see sample_venue.py).
+(`samples/<collector module>.json` or `ccxt`, see sample_venue.py).
 """
 
 import copy
@@ -118,7 +118,7 @@ def read_sample(path: Path) -> Sample:
     """The sample of a file; the collector is the one whose module the file's name begins with."""
     from tests.collectors.sample_chain import chain_sample
     from tests.collectors.sample_files import file_sample
-    from tests.collectors.sample_venue import venue_sample
+    from tests.collectors.sample_venue import account_sample, venue_sample
 
     written = json.loads(path.read_text(encoding="utf-8"))
     collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]
@@ -135,6 +135,8 @@ def read_sample(path: Path) -> Sample:
         frozenset(written.get("removable", ())),
         frozenset(written.get("unbounded", ())),
     )
+    if "ccxt" in written:
+        return account_sample(sample, written)
     if "files" in written:
         return file_sample(sample, written)
     return chain_sample(sample, written) if "chain" in written else sample
