@@ -53,10 +53,6 @@ class AccountCollector(Collector):
         """The names that a position's `venue` may have to be read here."""
         return (self.venue,)
 
-    def flaw_of(self, position: Position) -> str:
-        """What a position of this venue lacks to be read, with what to do; empty where nothing is."""
-        return ""
-
     def positions(self, watch: Watch) -> dict[str, list[Position]]:
         """The positions to be read here, by account (for a named account its name)."""
         found: dict[str, list[Position]] = {}

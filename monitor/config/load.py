@@ -96,8 +96,11 @@ class _Reader:
         book = self._one("book", Book, checks.check_book) or Book()
         chains = self._chains()
         positions = self._positions(chains)
-        partial = replace(self._watched(), book=book, positions=positions, chains=chains)
+        partial = replace(self._watched(), book=book, positions=tuple(positions.values()), chains=chains)
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
+        # A source that could not be read might have been the one.
+        if all(name in sections["sources"] for name in self._part("sources") if name in self.catalogue.collectors):
+            checks.check_venues(self.draft, positions, sections["sources"])
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}
@@ -152,14 +155,15 @@ class _Reader:
         if re.fullmatch(_NAME, name) is None:
             self.draft.add(path, "a name is made of lower-case letters, digits and dashes, at most 63")
 
-    def _positions(self, chains: Mapping[str, object]) -> tuple[Position, ...]:
+    def _positions(self, chains: Mapping[str, object]) -> dict[int, Position]:
+        """Those that can be read, by their place in the list."""
         if "positions" not in self.draft.tree:
-            return ()
+            return {}
         trees = sequence(self.draft, ("positions",), self.draft.tree["positions"])
         read = {index: typed(self.draft, Position, ("positions", index), tree) for index, tree in enumerate(trees)}
         positions = {index: position for index, position in read.items() if position is not None}
         checks.check_positions(self.draft, positions, chains)
-        return tuple(positions.values())
+        return positions
 
     def _watched(self) -> Config:
         """What the sources are asked to look at."""
