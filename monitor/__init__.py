@@ -67,6 +67,7 @@ In and out:
     venues/rows.py              pure parsing of what ccxt hands over
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
+    pool_shares.py              what collectors of shares of pools have in common
     chain_logs.py               event logs over a range of blocks
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
@@ -160,9 +161,14 @@ The book:
     core/positions/tokens.py    plain tokens
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
+    core/positions/curve.py     shares of Curve's stable pools
+    core/positions/balancer.py  shares of Balancer's weighted and stable pools
     core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/capital.py             what the budgets are shares of
+    core/stableswap.py          Curve's stable pools: their integers, and worth at any prices
+    core/weighted.py            Balancer's weighted pools: the same
+    core/pool_share.py          what the readings say of a share of a pool
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address

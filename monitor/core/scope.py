@@ -8,7 +8,13 @@ from monitor.core.rule import Scope
 from monitor.core.settings import Settings
 from monitor.core.tokens import ASSET_OF, STABLES, underlying
 
-PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3", "aave-v3": "protocol:aave-v3", "compound-v3": "protocol:compound-v3"}
+PROTOCOL_OF = {
+    "uniswap-v3": "protocol:uniswap-v3",
+    "curve": "protocol:curve-dex",
+    "balancer": "protocol:balancer-v2",
+    "aave-v3": "protocol:aave-v3",
+    "compound-v3": "protocol:compound-v3",
+}
 LENDERS = ("aave-v3", "compound-v3")
 MARKET, EQUITY, CRYPTO = "US", "SPX", "crypto"
 

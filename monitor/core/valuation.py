@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
-from monitor.core.positions import lending, perp, tokens, uniswap_v3
+from monitor.core.positions import balancer, curve, lending, perp, tokens, uniswap_v3
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -16,6 +16,8 @@ Value = Callable[[View, Position], Valuation]
 
 VALUES: Mapping[PositionKind, Value] = {
     "uniswap-v3": uniswap_v3.value,
+    "curve": curve.value,
+    "balancer": balancer.value,
     "aave-v3": lending.value,
     "compound-v3": lending.value,
     "perp": perp.value,
