@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure
-from monitor.core.stableswap import A_PRECISION, PRECISION, StableSwap, invariant
+from monitor.core.stableswap import StableSwap, real_invariant
 from monitor.core.tokens import ASSET_OF, underlying
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
@@ -85,7 +85,7 @@ def stable_value(view: View, share: PoolShare) -> Valuation:
     price = of_pool(view, share, "pool.virtual_price")
     if price is None:
         raise Unknown("missing", f"the virtual price of {share.pool} was not read yet")
-    d = share_invariant(amounts, rates, float(amplification.value))
+    d = real_invariant([amount * rate for amount, rate in zip(amounts, rates, strict=True)], float(amplification.value))
     worth = share.shares / SHARE_UNIT * float(price.value)
     if abs(d / worth - 1) > TOLERANCE:
         raise Unknown(
@@ -93,9 +93,3 @@ def stable_value(view: View, share: PoolShare) -> Valuation:
         )
     exposure = StableSwap(tuple(underlying(name) for name in share.names), d, float(amplification.value), tuple(rates))
     return valued(view, share, held, exposure, [*points, price])
-
-
-def share_invariant(amounts: Sequence[float], rates: Sequence[float], amplification: float) -> float:
-    """D of amounts in whole coins, in the pool's own unit; to 1e-9 of it down to a thousandth of a unit."""
-    scaled = [round(amount * rate * PRECISION) for amount, rate in zip(amounts, rates, strict=True)]
-    return invariant(scaled, round(amplification * A_PRECISION)) / PRECISION

@@ -8,6 +8,7 @@ rate / 10^18.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -140,6 +141,17 @@ def dynamic_fee(one: int, other: int, fee: int, offpeg: int) -> int:
 # --- worth at any prices ---
 
 LOG_BOUND, HALVINGS = 92.0, 72  # 10^-40 to 10^40, halved until a double has no digits left
+
+
+def real_invariant(balances: Sequence[float], amplification: float) -> float:
+    """D of balances above 0 in the pool's own unit, to a double's last digits. Unlike the contracts' own iteration it ends for any of them."""
+    count, total = len(balances), sum(balances)
+    ann, low, high = amplification * count, 0.0, 1.0
+    for _ in range(HALVINGS):
+        d = (low + high) / 2
+        product = prod(d * total / (count * balance) for balance in balances)
+        low, high = (low, d) if ann * (1 - d) + d < d * product else (d, high)
+    return total * (low + high) / 2
 
 
 @dataclass(frozen=True, slots=True)
