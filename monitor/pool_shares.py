@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
-from monitor.chain import MOST_DECIMALS, Answer, Block, BlockPinnedReader, Call
+from monitor.chain import MOST_DECIMALS, Answer, Block, BlockPinnedReader, Call, output, unless_absent
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
 from monitor.core.tokens import ASSET_OF
@@ -99,6 +99,11 @@ def _well_known(chain: str, token: str) -> str:
     if token.lower() == NATIVE and chain in ETHER_CHAINS:
         return "ETH"
     return ASSET_OF.get((chain, int(token, 16)), "")
+
+
+def share_price(answer: Answer, shares: int) -> dict[str, float]:
+    """The virtual price, of 18 decimals. A pool that holds nothing or dust cannot tell it, which matters to nobody who has no share of it."""
+    return {} if not shares and unless_absent(answer) is None else {"virtual_price": output(answer) / 10**18}
 
 
 @dataclass(frozen=True, slots=True)

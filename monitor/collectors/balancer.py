@@ -13,7 +13,7 @@ from monitor.core.book import Chain, Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.weighted import MOST_DECIMALS, ONE, proportional_exit
 from monitor.errors import BadPayload
-from monitor.pool_shares import PoolShares, Rounds, Share, coin_names, pool_subject
+from monitor.pool_shares import PoolShares, Rounds, Share, coin_names, pool_subject, share_price
 
 # The same on every chain that has it: docs.balancer.fi, v2 deployment addresses.
 VAULT = "0xBA12222222228d8Ba445958a75a0704d566BF2C8"
@@ -72,11 +72,11 @@ class Balancer(PoolShares):
         coins = _without(own, tokens)
         decimals = tuple(int(output(answer)) for answer in answers[2])
         if max(decimals, default=MOST_DECIMALS + 1) > MOST_DECIMALS:
-            raise BadPayload("the Vault names no token of its, or one of more than 18 decimals, which Balancer has not")
+            raise BadPayload("the Vault names no coin of the pool, or one of more than 18 decimals: no pool has such")
         raw = tuple(plausible(balance) for balance in _without(own, balances))
         names = coin_names(position, coins)
         share = Share(names, decimals, raw, proportional_exit(raw, decimals, shares, supply), shares)
-        return list(share.readings(position, block, _shape(about, names, decimals, own, supply)))
+        return list(share.readings(position, block, _shape(about, names, decimals, own, shares)))
 
 
 def _without(places: Sequence[int], values: Sequence[Value]) -> tuple[Value, ...]:
@@ -93,20 +93,20 @@ def parse_supply(about: Mapping[str, Answer], is_composable: bool) -> int:
     return amount(about["totalSupply"]) if actual is None else plausible(actual[0])
 
 
-def _shape(about: Mapping[str, Answer], names: Sequence[str], decimals: Sequence[int], own: Sequence[int], supply: int) -> dict[str, float]:
-    """Weights of a weighted pool; amplification, rates and price of a share of a stable one; nothing of any other."""
+def _shape(about: Mapping[str, Answer], names: Sequence[str], decimals: Sequence[int], own: Sequence[int], shares: int) -> dict[str, float]:
+    """Weights of a weighted pool; amplification, rates and price of a share of a stable one. BadPayload for any other."""
     weights, amplification = unless_absent(about["getNormalizedWeights"]), unless_absent(about["getAmplificationParameter"])
     if weights is not None:
         if len(weights[0]) != len(names) or sum(weights[0]) != ONE:
             raise BadPayload("its weights are not one for each coin that together make 1")
         return {f"weight.{name}": weight / ONE for name, weight in zip(names, weights[0], strict=True)}
     if amplification is None:
-        return {}
+        raise BadPayload("it has neither weights nor amplification: only weighted and stable pools of Balancer v2 are read")
     value, _, precision = amplification
-    if precision == 0 or value == 0:
-        raise BadPayload("its amplification is nothing, which no stable pool has")
+    if precision == 0 or value < precision:
+        raise BadPayload("its amplification is below 1, which no stable pool has")
     found = {"amplification": value / precision, **_rates(unless_absent(about["getScalingFactors"]), names, decimals, own)}
-    return found | ({"virtual_price": output(about["getRate"]) / ONE} if supply else {})
+    return found | share_price(about["getRate"], shares)
 
 
 def _rates(factors: tuple[Any, ...] | None, names: Sequence[str], decimals: Sequence[int], own: Sequence[int]) -> dict[str, float]:

@@ -12,9 +12,9 @@ from pydantic import Field
 from monitor.chain import Address, Answer, Block, Call, Failed, amount, output, unless_absent
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.observation import Reading
-from monitor.core.stableswap import A_PRECISION, PRECISION, balanced_withdrawal
+from monitor.core.stableswap import A_PRECISION, balanced_withdrawal
 from monitor.errors import BadPayload
-from monitor.pool_shares import NATIVE, PoolShares, Rounds, Share, coin_names, pool_subject
+from monitor.pool_shares import NATIVE, PoolShares, Rounds, Share, coin_names, pool_subject, share_price
 
 ABI, MOST_COINS = "curve_pool", 8
 NAMES = ("N_COINS", "A", "A_precise", "gamma", "get_virtual_price", "stored_rates", "lp_token", "token")
@@ -70,9 +70,8 @@ class Curve(PoolShares):
         decimals = tuple(18 if coin == NATIVE else int(output(next(told))) for coin in coins)
         names = coin_names(position, coins)
         share = Share(names, decimals, balances, balanced_withdrawal(balances, shares, supply), shares)
-        pool = {"amplification": parse_amplification(about), **_rates(about, names, decimals)}
-        if supply:
-            pool["virtual_price"] = output(about["get_virtual_price"]) / PRECISION
+        price = share_price(about["get_virtual_price"], shares)
+        pool = {"amplification": parse_amplification(about), **_rates(about, names, decimals), **price}
         return list(share.readings(position, block, pool))
 
 

@@ -24,27 +24,45 @@ AMPLIFICATION = 200
 IMPORT = re.compile(r'^import\s+(?:\{[^}]*\}\s+from\s+)?"([^"]+)";', re.MULTILINE)
 
 
-@cache
-def artifact(package: str, name: str) -> dict[str, Any]:
-    """`{"abi", "bytecode"}` of a contract: `contracts/{name}.sol` of a package, or of a harness beside this file that stands on that package.
+# What is compiled together, each with its package; the newest library wants newer versions of its imports than the last published pools.
+TOGETHER = (
+    {"PoolMaths": "v2-pool-utils"},
+    {
+        "Authorizer": "v2-vault",
+        "Vault": "v2-vault",
+        "WeightedPool": "v2-pool-weighted",
+        "StablePool": "v2-pool-stable",
+        "StableMaths": "v2-pool-stable",
+    },
+)
 
-    Each is compiled by itself, against the versions of its imports that its package was published with.
-    """
-    node_package(f"@balancer-labs/{package}")
-    harness = SOURCES / "balancer" / f"{name}.sol"
-    root = f"{name}.sol" if harness.is_file() else f"@balancer-labs/{package}/contracts/{name}.sol"
-    sources = {root: harness.read_text(encoding="utf-8")} if harness.is_file() else {}
-    _gather(root, package, sources)
-    job = {
-        "language": "Solidity",
-        "sources": {path: {"content": text} for path, text in sources.items()},
-        "settings": {
-            "optimizer": {"enabled": True, "runs": 200},
-            "outputSelection": {root: {name.rpartition("/")[2]: ["abi", "evm.bytecode.object"]}},
-        },
-    }
-    body = _solc(job)["contracts"][root][name.rpartition("/")[2]]
-    return {"abi": body["abi"], "bytecode": "0x" + body["evm"]["bytecode"]["object"]}
+
+def artifact(name: str) -> dict[str, Any]:
+    """`{"abi", "bytecode"}` of a contract of the packages, or of a harness beside this file."""
+    [place] = [place for place, group in enumerate(TOGETHER) if name in group]
+    return _artifacts(place)[name]
+
+
+@cache
+def _artifacts(place: int) -> dict[str, dict[str, Any]]:
+    roots, sources = dict[str, str](), dict[str, str]()
+    for name, package in TOGETHER[place].items():
+        node_package(f"@balancer-labs/{package}")
+        harness = SOURCES / "balancer" / f"{name}.sol"
+        roots[name] = harness.name if harness.is_file() else f"@balancer-labs/{package}/contracts/{name}.sol"
+        if harness.is_file():
+            sources[harness.name] = harness.read_text(encoding="utf-8")
+        _gather(roots[name], package, sources)
+    wanted = {root: {name: ["abi", "evm.bytecode.object"]} for name, root in roots.items()}
+    made = _solc(
+        {
+            "language": "Solidity",
+            "sources": {path: {"content": text} for path, text in sources.items()},
+            "settings": {"optimizer": {"enabled": True, "runs": 200}, "outputSelection": wanted},
+        }
+    )["contracts"]
+    found = {name: made[root][name] for name, root in roots.items()}
+    return {name: {"abi": body["abi"], "bytecode": "0x" + body["evm"]["bytecode"]["object"]} for name, body in found.items()}
 
 
 def _gather(path: str, package: str, sources: dict[str, str]) -> None:
@@ -91,7 +109,7 @@ class Balancer:
     owner: str
     vault: Contract
 
-    def opened(self, package: str, name: str, decimals: tuple[int, ...], *kind: Any) -> "BalancerPool":
+    def opened(self, name: str, decimals: tuple[int, ...], *kind: Any) -> "BalancerPool":
         """A new pool of new tokens, empty; `kind` comes after the tokens in its constructor, around nothing but the swap fee."""
         made = [deployed(self.chain, compiled()["Token"], f"T{place}", digits) for place, digits in enumerate(decimals)]
         tokens = tuple(sorted(made, key=lambda token: int(token.address, 16)))
@@ -99,7 +117,7 @@ class Balancer:
             token.send(self.owner, "mint", self.owner, RICH)
             token.send(self.owner, "approve", self.vault.address, 2**256 - 1)
         addresses = [token.address for token in tokens]
-        pool = deployed(self.chain, artifact(package, name), self.vault.address, "Pool", "P", addresses, *kind, SWAP_FEE, 0, 0, self.owner)
+        pool = deployed(self.chain, artifact(name), self.vault.address, "Pool", "P", addresses, *kind, SWAP_FEE, 0, 0, self.owner)
         return BalancerPool(self, tokens, pool)
 
 
@@ -160,20 +178,20 @@ def deploy(chain: Anvil) -> Balancer:
     """A Vault on a chain that was started without a limit to the size of code."""
     chain.change("anvil_setCode", MULTICALL3, compiled()["BatchCaller"]["runtime"])
     owner = chain.accounts[0]
-    authorizer = deployed(chain, artifact("v2-vault", "Authorizer"), owner)
+    authorizer = deployed(chain, artifact("Authorizer"), owner)
     # Wrapped ether is never asked for, so any address does.
-    vault = deployed(chain, artifact("v2-vault", "Vault"), authorizer.address, NOBODY, 0, 0)
+    vault = deployed(chain, artifact("Vault"), authorizer.address, NOBODY, 0, 0)
     return Balancer(chain, owner, vault)
 
 
 def weighted(balancer: Balancer) -> BalancerPool:
     """Three tokens of 6, 8 and 18 decimals."""
-    return balancer.opened("v2-pool-weighted", "WeightedPool", DECIMALS, list(WEIGHTS), [NOBODY_MANAGES] * 3)
+    return balancer.opened("WeightedPool", DECIMALS, list(WEIGHTS), [NOBODY_MANAGES] * 3)
 
 
 def stable(balancer: Balancer) -> BalancerPool:
     """Two tokens, of 6 and 18 decimals."""
-    return balancer.opened("v2-pool-stable", "StablePool", (6, 18), AMPLIFICATION)
+    return balancer.opened("StablePool", (6, 18), AMPLIFICATION)
 
 
 NOBODY_MANAGES = "0x" + "0" * 40
