@@ -9,7 +9,9 @@ from monitor.core.settings import Settings
 from monitor.core.tokens import ASSET_OF, STABLES, underlying
 
 PROTOCOL_OF = {
+    "uniswap-v2": "protocol:uniswap-v2",
     "uniswap-v3": "protocol:uniswap-v3",
+    "uniswap-v4": "protocol:uniswap-v4",
     "curve": "protocol:curve-dex",
     "balancer": "protocol:balancer-v2",
     "aave-v3": "protocol:aave-v3",
@@ -20,8 +22,11 @@ MARKET, EQUITY, CRYPTO = "US", "SPX", "crypto"
 
 
 def tvl_subjects(position: Position) -> tuple[str, ...]:
-    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none)."""
-    implied: list[str] = []
+    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none).
+
+    A treasury is exposed to its own protocol.
+    """
+    implied = [position.protocol] if position.protocol else list[str]()
     if position.chain:
         if (protocol := PROTOCOL_OF.get(position.kind)) is not None:
             implied += [protocol, f"{protocol}@{position.chain}"]
