@@ -7,7 +7,7 @@ import pytest
 from monitor.config import discover, load
 from monitor.config.checks import checksummed
 from monitor.errors import ConfigError
-from tests.config.catalogue import CATALOGUE, channel, held, load_text, position, problems, whsec
+from tests.config.catalogue import CATALOGUE, channel, load_text, position, problems, whsec
 
 VITALIK = "d8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 
@@ -151,52 +151,6 @@ CASES = {
     "condor with a right": (condor(right="put"), 1, "positions[0].right", "does not belong to a position of kind iron-condor"),
     "half-spread of options above 100%": ("book: {option_half_spread: 5}", 1, "book.option_half_spread", "write 10% or 0.1"),
     "tokens without amounts": ("positions: [{id: p, kind: tokens}]", 1, "positions[0]", "needs `amounts`"),
-    "pair without pool": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `pool`"),
-    "pair without holder": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `account`"),
-    "pair with a token id": (held("uniswap-v2", token_id="4"), 2, "positions[0].token_id", "does not belong to a position of kind uniswap-v2"),
-    "pair of one asset": (
-        held("uniswap-v2", assets="[USDC]"),
-        2,
-        "positions[0].assets",
-        "the two tokens of its pool, in the pool's order, this names 1",
-    ),
-    "range of three assets": (
-        'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 1, assets: [A, B, C]}]',
-        2,
-        "positions[0].assets",
-        "the two tokens of its pool, in the pool's order, this names 3",
-    ),
-    "pair at a name": (held("uniswap-v2", pool="here"), 2, "positions[0].pool", "must be an address, 0x and 40 hexadecimal digits"),
-    "vault without holder": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `account`"),
-    "vault without vault": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `pool`"),
-    "vault with amounts": (held("erc-4626", amounts="{ETH: 1}"), 2, "positions[0].amounts", "does not belong to a position of kind erc-4626"),
-    "vault of two assets": (held("erc-4626", assets="[A, B]"), 2, "positions[0].assets", "the one asset of its vault, this names 2"),
-    "wallet without assets": (held("tokens", pool=""), 2, "positions[0]", "needs `amounts` or `chain`, `account` and `assets`"),
-    "wallet read and declared": (
-        held("tokens", pool="", amounts="{ETH: 1}"),
-        2,
-        "positions[0]",
-        "declares `amounts` and names an `account` or `assets` to read; keep the one or the other",
-    ),
-    "amounts and assets": (
-        "positions: [{id: p, kind: tokens, amounts: {ETH: 1}, assets: [USDC]}]",
-        1,
-        "positions[0]",
-        "keep the one or the other",
-    ),
-    "treasury of nobody": ("positions: [{id: p, kind: treasury}]", 1, "positions[0]", "a position of kind treasury needs `protocol`"),
-    "treasury of a name": (
-        "positions: [{id: p, kind: treasury, protocol: uniswap}]",
-        1,
-        "positions[0].protocol",
-        "'uniswap' is not a protocol; write protocol:uniswap, in lower case",
-    ),
-    "treasury with an account": (
-        "positions: [{id: p, kind: treasury, protocol: 'protocol:x', account: me}]",
-        1,
-        "positions[0].account",
-        "does not belong to a position of kind treasury",
-    ),
     "field of another kind": (position(token_id="5"), 1, "positions[0].token_id", "does not belong to"),
     "token id in hexadecimal": (position(kind="uniswap-v3", token_id="0x12"), 1, "positions[0].token_id", "whole number"),
     "negative token id": (position(token_id="-1"), 1, "positions[0].token_id", "2^256"),
@@ -249,12 +203,6 @@ NEAR_MISSES = {
     "exit just inside": "rules: {tvl-drawdown: {exit: 7.999%}}",
     "all of the capital": "book: {envelope: 100%}",
     "highest port": "server: {port: 65535}",
-    "a pair": held("uniswap-v2"),
-    "a pair of tokens that are not well known": held("uniswap-v2", assets="[AAA, BBB]", deposited="{AAA: 1}"),
-    "a vault": held("erc-4626", assets="[USDC]"),
-    "a wallet": held("tokens", pool="", assets="[ETH, USDC]"),
-    "declared tokens on a chain": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: tokens, chain: base, amounts: {ETH: 1}}]',
-    "a treasury": "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}]",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
     "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: ' + f"{2**256 - 1}}}]",
     "widest range": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: -887272, tick_upper: 887272}}]',
