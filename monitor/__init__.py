@@ -66,8 +66,12 @@ In and out:
     collectors/                 in: one file, one source; thin poll, pure parse
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
+    venues/account.py           one account at one venue, by a key that can only read
+    venues/positions.py         pure parsing of the positions that ccxt hands over
+    venues/keys.py              what a key may do, as its venue says
     venues/rows.py              pure parsing of what ccxt hands over
     aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
+    accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
@@ -173,6 +177,7 @@ The book:
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
+    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/horizon.py             the world at the horizon, where one price has moved
     core/iv_beta.py             how implied volatility goes with the price
