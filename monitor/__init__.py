@@ -66,8 +66,12 @@ In and out:
     collectors/                 in: one file, one source; thin poll, pure parse
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
+    venues/account.py           one account at one venue, by a key that can only read
+    venues/positions.py         pure parsing of the positions that ccxt hands over
+    venues/keys.py              what a key may do, as its venue says
     venues/rows.py              pure parsing of what ccxt hands over
     aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
+    accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     pool_shares.py              what collectors of shares of pools have in common
@@ -175,9 +179,16 @@ The book:
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/curve.py     shares of Curve's stable pools
     core/positions/balancer.py  shares of Balancer's weighted and stable pools
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
+    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/horizon.py             the world at the horizon, where one price has moved
+    core/iv_beta.py             how implied volatility goes with the price
+    core/breakeven.py           every price at which a profit is zero
+    core/layer_return.py        what a layer and its position return in the paths of the horizon, and in thin markets
+    core/cost_of_capital.py     what capital costs (WACC) and ought to earn (CAPM)
+    core/cash_flow.py           what liquidity earns against its price, and what that justifies to hedge
+    core/xirr.py                rates of return of dated payments
     core/ranges.py              concentrated liquidity as a function of prices
     core/many_ranges.py         many of them in one pass over columns
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
@@ -187,10 +198,8 @@ The book:
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/positions/option.py    single options
     core/positions/iron_condor.py  iron condors
-    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
     core/options.py             an option as an exposure; when contracts expire, what they are called
     core/implied.py             the price and the volatility that scenarios start from

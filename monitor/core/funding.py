@@ -2,7 +2,7 @@
 median weighted by open interest, where no venue weighs over 60%.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -26,6 +26,7 @@ LEAST_VENUES = {"all": 3, "dex": 2}
 SLOTS = MEDIAN_MS // MEAN_MS
 COVERAGE = 0.9
 LAST_SLOTS = 3
+DEAR = 0.95
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -85,6 +86,12 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
     known = ~np.isnan(intervals)
     values = annualised(rates.value[known], intervals[known])
     return Payments(rates.at[known], values, np.rint(intervals[known] * HOUR).astype(np.int64))
+
+
+def venue_rate(view: View, asset: str, venue: str) -> float:
+    """One venue's mean over the 8 hours up to its newest payment, a fraction a year. Raises Unknown as `venue_payments`."""
+    paid = view.once(("payments", asset, venue), partial(venue_payments, view, asset, venue, MEDIAN_MS + MEAN_MS))
+    return _mean(paid, int(paid.at[-1]))
 
 
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
@@ -230,12 +237,25 @@ def median_cost(view: View, asset: str) -> float:
 
     Raises Unknown when no venue can be read.
     """
-    medians, reasons = [], []
+    return _over_venues(view, asset, lambda rates: float(np.median(rates)))
+
+
+def funding_against_short(view: View, asset: str, share: float = DEAR) -> float:
+    """What a short would pay a year where funding is dear: the 95th percentile of 30 days of payments, median over the venues known.
+
+    A fraction; negative where even then it would receive. Raises Unknown when no venue can be read.
+    """
+    return _over_venues(view, asset, lambda rates: float(np.quantile(-rates, share)))
+
+
+def _over_venues(view: View, asset: str, read: Callable[[Floats], float]) -> float:
+    """The median over venues of what `read` makes of the 30 days of rates a year of each."""
+    found, reasons = [], []
     for venue in view.sources("funding.rate", asset):
         try:
-            medians.append(float(np.median(venue_payments(view, asset, venue, MEDIAN_MS).rate)))
+            found.append(read(venue_payments(view, asset, venue, MEDIAN_MS).rate))
         except Unknown as why:
             reasons.append(why.reason)
-    if not medians:
+    if not found:
         raise Unknown("funding", "; ".join(reasons) or f"no venue gives the funding of {asset}")
-    return float(np.median(medians))
+    return float(np.median(found))

@@ -189,7 +189,7 @@ def _accounts() -> list[Metric]:
         perp("unrealised_usd", "USD", -1e12, 1e12, "profit or loss at the venue's own mark"),
         perp("funding_usd", "USD", -1e12, 1e12, "funding received since the position was opened, negative when paid"),
         perp("maintenance_ratio", "fraction", 0, 1, "maintenance margin as a share of the notional"),
-        perp("liquidation_price", "USD", 0, 1e12, "price at which the venue says that it liquidates"),
+        perp("liquidation_price", "USD", 0, 1e12, "price at which the venue liquidates, as it says or by its own rule; 0 where none does"),
         option("bid", "USD", 1e9, "best bid for one coin or index unit"),
         option("ask", "USD", 1e9, "best ask for one coin or index unit"),
         option("iv", "volatility points", 1000, "implied volatility at the venue's own mark"),

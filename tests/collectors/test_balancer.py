@@ -40,7 +40,7 @@ HELD = Call(POOL, "erc20", "balanceOf", (ME,))
 
 
 def poll(chain: FakeChain, name: str = "weighted", watch: Watch | None = None) -> Harvest:
-    return asyncio.run(SOURCE.poll(sample(name)._over(chain), watch or sample(name).watch))
+    return asyncio.run(SOURCE.poll(sample(name).over(chain, sample(name).answers), watch or sample(name).watch))
 
 
 def values(harvest: Harvest) -> dict[str, float]:

@@ -37,7 +37,7 @@ def pool(function: str, *args: object) -> Call:
 
 def poll(chain: FakeChain, *, source: Curve | None = None, watch: Watch | None = None) -> Harvest:
     one = sample("ng")
-    return asyncio.run((source or Curve()).poll(one._over(chain), watch or one.watch))
+    return asyncio.run((source or Curve()).poll(one.over(chain, one.answers), watch or one.watch))
 
 
 def watched(chain: str = "local", **changed: Any) -> Watch:
