@@ -9,14 +9,15 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 # Compiling ccxt ahead of use costs more than it ever gives back.
-# Unit tests open no socket and share nothing: two at a time, a file with its fixtures staying together.
-UNIT := $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not integration and not recorded and not slow'
-# Long, and nothing of core, rules and gates is reached by them alone: coverage is measured without them, and `make test` runs them.
-BEYOND_COVERAGE := test_own_feeds.py collectors/test_contract.py test_isolation.py test_faults.py test_thirty_days.py test_audit.py story
+# Tests share nothing: two at a time, a file with its fixtures staying together.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+UNIT := $(PYTEST) -m 'not integration and not recorded and not slow'
+# Long, and nothing of core, rules and gates is reached by them alone: coverage is measured without them.
+BEYOND_COVERAGE := $(addprefix tests/,test_own_feeds.py collectors/test_contract.py test_isolation.py test_faults.py test_thirty_days.py test_audit.py story)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 UV ?= uv
 
-.PHONY: help demo test unit integration campaign-kill campaign-guards campaign-rules check bench lock clean
+.PHONY: help demo test unit integration campaign-kill campaign-guards mutants campaign-rules check lint coverage bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[$$(). a-zA-Z-]+:.*## / { sub(/\$$\(VENV\)/, "$(VENV)", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,15 +25,15 @@ help: ## this list
 demo: $(VENV) ## a ten-day story in three minutes: prints the address of its page
 	@exec $(BIN)/hedge-monitor demo
 
-test: $(VENV)/.test ## the whole suite: unit tests, then integration tests
-	@$(UNIT)
-	@$(BIN)/python -m pytest -m 'integration or recorded or slow'
+test: coverage ## the whole suite: unit tests with their coverage, then integration tests
+	@$(UNIT) $(BEYOND_COVERAGE)
+	@$(PYTEST) -m 'integration or recorded or slow'
 
 unit: $(VENV)/.test ## the tests that open no socket
 	@$(UNIT)
 
 integration: $(VENV)/.test ## the tests that drive real programs over loopback
-	@$(BIN)/python -m pytest -m integration
+	@$(PYTEST) -m integration
 
 campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 	@HEDGE_MONITOR_KILLS=60 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/integration/test_kill.py
@@ -40,15 +41,22 @@ campaign-kill: $(VENV)/.test ## kill -9 of the real daemon, sixty times
 campaign-guards: $(VENV)/.test ## takes out each guard in turn and sees its test fail; ONLY='F-015 F-020' for some
 	@$(BIN)/python -m tests.guards $(if $(ONLY),--only $(ONLY))
 
+mutants: $(VENV)/.test ## changes a hundred numbers, signs and comparisons of the mathematics, each of which a test must see; SEED=5 for others
+	@$(BIN)/python -m tests.mutants $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
+
 campaign-rules: $(VENV)/.test ## measures every rule on the recorded years: episodes, share of time, lead to the next low
 	@$(BIN)/python -m tests.campaign_rules
 
-check: $(VENV)/.test ## the rules of the house: lint, format, types, import order, coverage of all that thinks
+check: lint coverage ## the rules of the house: lint, format, types, import order, coverage of all that thinks
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(UNIT) -q --cov --cov-report= $(addprefix --ignore=tests/,$(BEYOND_COVERAGE))
+
+coverage: $(VENV)/.test
+	$(UNIT) -q --cov --cov-report= $(addprefix --ignore=,$(BEYOND_COVERAGE))
 	$(BIN)/coverage report
 
 bench: $(VENV)/.test ## side by side with peers

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.figures import Figure, Options, table
 
-BENCHES = ("start", "memory_demo", "memory_run", "replay", "latency", "explain", "import_rows", "window")
+BENCHES = ("start", "memory_demo", "memory_run", "replay", "latency", "explain", "import_rows", "window", "value_ranges")
 """In this order; each is `bench/<name>.py` with `measure(options)`."""
 
 

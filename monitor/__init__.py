@@ -43,6 +43,7 @@ Running:
     spool.py                    rows that wait on disk until the last of their file is checked
     dashboards/                 Grafana and Prometheus files as code, made from the names that sinks/metrics.py exports
     dashboards/overview.py      the dashboard "Overview"
+    dashboards/liquidity.py     the dashboard "LP and lending"
     dashboards/alarms.py        alerting and recording rules
     dashboards/queries.py       queries that cannot ask for what is not served
     dashboards/grafana.py       the parts of a dashboard, typed
@@ -53,7 +54,9 @@ Running:
     config/environment.py       any setting by environment
     config/draft.py             the settings as written, the place of each, the problems so far
     config/typed.py             one settings class from its part of the tree
-    config/checks.py            what no single type can check: addresses, URLs, positions against chains
+    config/checks.py            what no single type can check: addresses, URLs, chains, subjects
+    config/position_checks.py   what each kind of position needs and may have
+    config/venue_checks.py      positions that are read, against the sources that read them
     config/hidden.py            secrets, from the environment or a file beside
     config/schema.py            the JSON Schema of a configuration
     config/starter.py           the commented file that `init` writes
@@ -69,9 +72,13 @@ In and out:
     venues/keys.py              what a key may do, as its venue says
     venues/rows.py              pure parsing of what ccxt hands over
     accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
+    aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
     chain_logs.py               event logs over a range of blocks
+    v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
+    chain_positions.py          what collectors of positions on chains share
+    wallets.py                  balances of wallets, whole or not at all
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
     rpc.py                      JSON-RPC by web3.py over our own net
@@ -86,10 +93,13 @@ In and out:
     sinks/push.py               rows that the user's own programs bring
     sinks/stream.py             live updates by server-sent events
     sinks/openapi.py            the API described as data
+    sinks/objects.py            its objects, a line for each field
     sinks/metrics.py            Prometheus exposition, a projection of the view model
     sinks/view_model.py         one view model for page, API, `status` and metrics
     sinks/facts.py              what the shell adds to it: clocks, outbox, timings
     sinks/book_view.py          its part: what is at risk
+    sinks/position_view.py      its part: one position, and how it stands
+    sinks/risk_view.py          its part: greeks, stress, tail and beta of the book
     sinks/layers_view.py        its part: the ladder
     sinks/markets_view.py       its part: prices, funding, TVL
     sinks/decisions.py          its part: each decision in a plain sentence
@@ -146,6 +156,7 @@ Judging:
     core/trends.py              the method's words for trends: expanding, flat, weakens, below its historical median
     core/bars.py                the best bars that any source has, and series brought into step
     core/beta.py                beta to the market, and its standard error
+    core/market_beta.py         prices at the closes of sessions, and the beta of the whole book
     core/funding.py             funding across venues: annualised, averaged, weighted median
 
 Layers:
@@ -161,14 +172,36 @@ The book:
     core/valuation.py           what a position holds and what it is worth
     core/worth.py               the words for it: valuation, fees, range, loss, carry, liquidation
     core/positions/             one file for each kind of position
-    core/positions/tokens.py    plain tokens
+    core/positions/tokens.py    plain tokens, declared or read, and shares of a vault
+    core/positions/treasury.py  treasuries, less what they owe
+    core/positions/uniswap_v2.py  shares of a pair
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
+    core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/ranges.py              concentrated liquidity as a function of prices
+    core/many_ranges.py         many of them in one pass over columns
+    core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
+    core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
+    core/tail.py                value at risk and expected shortfall, by full revaluation
+    core/loss.py                impermanent loss, against what was put in
+    core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
+    core/standing.py            how a position stands: range, fees, carry
+    core/liquidation.py         at which prices an account or a perpetual is liquidated
+    core/positions/option.py    single options
+    core/positions/iron_condor.py  iron condors
+    core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
+    core/options.py             an option as an exposure; when contracts expire, what they are called
+    core/implied.py             the price and the volatility that scenarios start from
+    core/marks.py               what closing an option would bring, by quote or by model
+    core/condor.py              iron condors: most that can be lost, break-evens, deltas
+    core/instruments.py         what a layer can be made of, with its cost and its capital
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
+    core/amm_v4.py              what Uniswap v4 adds to it: fees, packed words, the rights of hooks
+    core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity
+    core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
     core/tokens.py              well-known tokens by chain and address
 

@@ -1,13 +1,16 @@
-"""Finds what an owner holds: Uniswap v3 positions, read from the position manager at one block hash."""
+"""Finds what an owner holds: Uniswap v3 positions and an account of Aave v3, read from the contracts at one block hash."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, Failed
-from monitor.collectors.uniswap_v3 import MANAGER_ABI, Holding, parse_holding
+from monitor.collectors import aave_v3
 from monitor.core.book import Position
 from monitor.core.tokens import ASSET_OF
+from monitor.core.vocabulary import ASSET
 from monitor.errors import BadPayload, SourceError
+from monitor.v3_contracts import MANAGER_ABI, Holding, parse_holding
 
 MOST_POSITIONS = 200
 
@@ -22,9 +25,34 @@ class Found:
     notes: tuple[str, ...]
 
 
-async def uniswap_positions(reader: BlockPinnedReader, chain: str, manager: str, owner: str) -> Found:
-    """The owner's NFTs that still hold liquidity or owe something. Raises SourceError or BadPayload when the chain cannot be read."""
+async def positions_of(reader: BlockPinnedReader, chain: str, manager: str, provider: str, owner: str) -> Found:
+    """All that is found at one block: `manager` is the Uniswap v3 position manager, `provider` the PoolAddressesProvider of an Aave v3, or empty.
+
+    Raises SourceError or BadPayload when the chain cannot be read.
+    """
     block = await reader.pin()
+    found = await _uniswap(reader, block, chain, manager, owner)
+    if not provider:
+        note = f"no Aave v3 is known on {chain}: give the address of its PoolAddressesProvider with --aave to look there too"
+        return replace(found, notes=(*found.notes, note))
+    lent, notes = await _aave(reader, block, chain, provider, owner)
+    return replace(found, positions=(*found.positions, *lent), notes=(*found.notes, *notes))
+
+
+async def _aave(reader: BlockPinnedReader, block: Block, chain: str, provider: str, owner: str) -> tuple[list[Position], list[str]]:
+    """The owner's account, where it supplies or owes anything; an asset is named as a well-known token, else as the market calls it."""
+    desk = await aave_v3.find_desk(reader, block, chain, provider, {})
+    answers = await reader.read(block, [Call(desk.data, aave_v3.DATA_ABI, "getUserReserveData", (token, owner)) for _, token in desk.listed])
+    used = [listed for listed, answer in zip(desk.listed, answers, strict=True) if aave_v3.parse_reserve(answer).used]
+    names = {token: ASSET_OF.get((chain, int(token, 16)), symbol.upper()) for symbol, token in used}
+    odd = [token for token, name in names.items() if re.fullmatch(ASSET, name) is None or list(names.values()).count(name) > 1]
+    notes = [f"the Aave v3 account also uses {token} on {chain}, which has no name of its own: add it to `assets` under one" for token in odd]
+    assets = tuple(name for token, name in names.items() if token not in odd)
+    return [Position(id=f"aave-{chain}", kind="aave-v3", chain=chain, account=owner, assets=assets)] if assets else [], notes
+
+
+async def _uniswap(reader: BlockPinnedReader, block: Block, chain: str, manager: str, owner: str) -> Found:
+    """The owner's NFTs that still hold liquidity or owe something."""
     [held] = await reader.read(block, [Call(manager, MANAGER_ABI, "balanceOf", (owner,))])
     count = _whole(held, f"no position manager answers at {manager}")
     listed = range(min(count, MOST_POSITIONS))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "monitor"
-WORDS = re.compile(r"\b(demo|scenario|story)\b", re.IGNORECASE)
+WORDS = re.compile(r"\b(demo|story)\b", re.IGNORECASE)
 THINKS = ("core", "rules", "gates", "collectors", "replay", "pipeline.py", "daemon.py", "registry.py")
 # The page says where a played history stands, by a value that it is handed, and the store names the command; neither reaches for it.
 SHOWS = ("sinks", "store")
@@ -55,7 +55,7 @@ def test_there_is_something_to_look_at():
 
 @pytest.mark.parametrize(
     ("line", "seen"),
-    [("if demo:", True), ("# as in the Scenario", True), ("told = story.at", True), ("history = democracy(scenarios)", False)],
+    [("if demo:", True), ("# as in the Demo", True), ("told = story.at", True), ("history = democracy(stories)", False)],
 )
 def test_whole_words_are_seen_and_parts_of_words_are_not(tmp_path: Path, line: str, seen: bool):
     path = tmp_path / "planted.py"

@@ -23,29 +23,31 @@ def register(app: typer.Typer) -> None:
 
 def init(
     file: Annotated[Path, typer.Argument(help="Where to write it; an existing file is never overwritten.")] = DEFAULT_FILE,
-    owner: Annotated[str, typer.Option(help="Whose Uniswap v3 positions to look for; needs --rpc.")] = "",
+    owner: Annotated[str, typer.Option(help="Whose Uniswap v3 and Aave v3 positions to look for; needs --rpc.")] = "",
     rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of the chain.")] = "",
     chain: Annotated[str, typer.Option(help="The chain's name, such as ethereum or base.")] = "ethereum",
     chain_id: Annotated[int | None, typer.Option(help="Needed for a chain that is not well known.")] = None,
     manager: Annotated[str, typer.Option(help="Uniswap v3 position manager, where it is not at the usual address.")] = "",
+    aave: Annotated[str, typer.Option(help="PoolAddressesProvider of an Aave v3, where it is not at the usual address.")] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a configuration, for editors, and write nothing.")] = False,
 ) -> None:
     """Write a commented starter configuration.
 
-    It is readable by you alone (mode 600). With --owner and --rpc it holds the owner's Uniswap v3 positions."""
+    It is readable by you alone (mode 600). With --owner and --rpc it holds the owner's Uniswap v3 positions and
+    account of Aave v3."""
     if schema:
         _print_schema()
         return
     if file.exists():
         raise ConfigError(f"{file} exists already and is not overwritten: name another file")
-    _must_fit(owner, rpc, chain, chain_id, manager)
+    _must_fit({"--owner": owner, "--manager": manager, "--aave": aave}, rpc, chain, chain_id)
     import asyncio
 
-    found = asyncio.run(_look(owner, rpc, chain, chain_id, manager)) if owner else None
+    found = asyncio.run(_look(owner, rpc, chain, chain_id, manager, aave)) if owner else None
     from monitor.config import starter
 
     positions: tuple[Position, ...] = found.positions if found else ()
-    text = starter(owner=owner, chain=chain, rpc=rpc, chain_id=chain_id, manager=manager, positions=positions)
+    text = starter(owner=owner, chain=chain, rpc=rpc, chain_id=chain_id, manager=manager, aave=aave, positions=positions)
     _write(file, text)
     typer.echo(f"wrote {file}; look it over, then: hedge-monitor --config {file} check")
     if found is not None:
@@ -60,14 +62,14 @@ def _print_schema() -> None:
     typer.echo(json.dumps(json_schema(discover()), indent=2, sort_keys=True))
 
 
-def _must_fit(owner: str, rpc: str, chain: str, chain_id: int | None, manager: str) -> None:
+def _must_fit(addresses: dict[str, str], rpc: str, chain: str, chain_id: int | None) -> None:
     from monitor.config.checks import CHAIN_IDS, address_flaw, url_flaw
 
-    problems = [f"{name}: {flaw}" for name, text in (("--owner", owner), ("--manager", manager)) if text and (flaw := address_flaw(text))]
-    for name, text in (("--owner", owner), ("--manager", manager)):
+    problems = [f"{name}: {flaw}" for name, text in addresses.items() if text and (flaw := address_flaw(text))]
+    for name, text in addresses.items():
         if text and not re.fullmatch("0x[0-9a-fA-F]{40}", text) and not address_flaw(text):
             problems.append(f"{name}: an address is 0x and 40 hexadecimal digits")
-    if owner and not rpc:
+    if addresses["--owner"] and not rpc:
         problems.append("--owner needs --rpc: the positions are read from the chain")
     if rpc and (flaw := url_flaw(rpc)):
         problems.append(f"--rpc: {flaw}")
@@ -77,13 +79,14 @@ def _must_fit(owner: str, rpc: str, chain: str, chain_id: int | None, manager: s
         raise ConfigError(*problems)
 
 
-async def _look(owner: str, rpc: str, chain: str, chain_id: int | None, manager: str) -> "Found":
+async def _look(owner: str, rpc: str, chain: str, chain_id: int | None, manager: str, aave: str) -> "Found":
     from urllib.parse import urlsplit
 
     from monitor.chain import BlockPinnedReader
+    from monitor.collectors.aave_v3 import PROVIDERS
     from monitor.collectors.uniswap_v3 import MANAGERS
     from monitor.config.checks import CHAIN_IDS
-    from monitor.discovery import uniswap_positions
+    from monitor.discovery import positions_of
     from monitor.net import EgressPolicy, HttpNet
     from monitor.rpc import json_rpc
 
@@ -92,7 +95,7 @@ async def _look(owner: str, rpc: str, chain: str, chain_id: int | None, manager:
     if not address:
         raise ConfigError(f"no Uniswap v3 position manager is known on {chain}: give its address with --manager")
     async with HttpNet(EgressPolicy(allowed_hosts=frozenset({(urlsplit(rpc).hostname or "").lower()}))) as net:
-        return await uniswap_positions(BlockPinnedReader(json_rpc(net, rpc), number), chain, address, owner)
+        return await positions_of(BlockPinnedReader(json_rpc(net, rpc), number), chain, address, aave or PROVIDERS.get(number, ""), owner)
 
 
 def _write(file: Path, text: str) -> None:
@@ -116,7 +119,11 @@ def _write(file: Path, text: str) -> None:
 
 def _tell(found: "Found", owner: str) -> None:
     empty = f", {found.empty} empty ones left out" if found.empty else ""
-    typer.echo(f"{len(found.positions)} Uniswap v3 positions of {owner} at block {found.block.number}{empty}")
+    kinds = [position.kind for position in found.positions]
+    typer.echo(f"{kinds.count('uniswap-v3')} Uniswap v3 positions of {owner} at block {found.block.number}{empty}")
+    for position in found.positions:
+        if position.kind == "aave-v3":
+            typer.echo(f"an account of Aave v3 with {', '.join(position.assets)}")
     for note in found.notes:
         typer.echo(f"  {note}")
-    typer.echo("Positions on lending markets are not looked for yet.")
+    typer.echo("Other kinds of positions are not looked for: the commented examples of the file name what each needs.")

@@ -40,9 +40,7 @@ def status(
 
 def _show(model: dict[str, Any]) -> None:
     typer.echo(model["headline"])
-    book = model["book"]
-    if "equity_usd" in book:
-        typer.echo(f"Equity {book['equity_usd']:,.0f} USD")
+    _show_book(model["book"], model["positions"])
     typer.echo("")
     print_table(("trigger", "subject", "verdict", "distance", "why"), map(_trigger_row, model["triggers"]))
     if model["layers"]:
@@ -51,6 +49,25 @@ def _show(model: dict[str, Any]) -> None:
     if model["sources"]:
         typer.echo("")
         print_table(("source", "", "age", "note"), map(_source_row, model["sources"]))
+
+
+def _show_book(book: dict[str, Any], positions: list[dict[str, Any]]) -> None:
+    if not positions:
+        return
+    for sentence in book["says"]:
+        typer.echo(sentence)
+    typer.echo("")
+    print_table(("position", "kind", "value USD", "delta USD", "how it stands"), [row for one in positions for row in _position_rows(one)])
+
+
+def _position_rows(position: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A position in one row, and a row for each further sentence about it."""
+    if "unknown" in position:
+        return [(position["id"], position["kind"], "not known", "", position["unknown"])]
+    delta = ", ".join(f"{asset} {usd:+,.0f}" for asset, usd in position["delta_usd"].items())
+    first, *more = position["says"] or [""]
+    head = (position["id"], position["kind"], f"{position['value_usd']:,.0f}", delta, first)
+    return [head, *(("", "", "", "", sentence) for sentence in more)]
 
 
 def _trigger_row(trigger: dict[str, Any]) -> tuple[str, ...]:

@@ -9,19 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
-from monitor.chain import (
-    MOST_DECIMALS,
-    Address,
-    Answer,
-    Block,
-    BlockPinnedReader,
-    Call,
-    amount,
-    output,
-    outputs,
-    plausible,
-    unless_absent,
-)
+from monitor.aave_thresholds import POOL_ABI, read_thresholds
+from monitor.chain import MOST_DECIMALS, Address, Answer, Block, BlockPinnedReader, Call, amount, output, outputs, plausible, unless_absent
 from monitor.core import aave
 from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
@@ -46,9 +35,10 @@ PROVIDERS: Mapping[int, str] = {
     534352: "0x69850D0B276776781C063771b161bd8894BCdD04",
 }
 KIND = "aave-v3"
-POOL_ABI, DATA_ABI, ORACLE_ABI = "aave_v3_pool", "aave_v3_data_provider", "aave_v3_oracle"
+DATA_ABI, ORACLE_ABI = "aave_v3_data_provider", "aave_v3_oracle"
 RATES = ("supply_apy", "borrow_apr")
 ALWAYS = (*RATES, "utilisation", "supplied", "borrowed", "status")
+ACCOUNT_PARTS = ("supplied", "borrowed", "liquidation_threshold")
 CURVE_PARTS = 4
 NOWHERE = "0x" + "0" * 40
 
@@ -73,7 +63,7 @@ class AaveV3(Collector):
         pairs = {(f"lending.{name}", subject) for wanted in _wanted(watch).values() for subject in wanted.markets for name in ALWAYS}
         for position in (position for wanted in _wanted(watch).values() for position in wanted.accounts):
             pairs |= {(f"account.{name}", position.id) for name in ("health_factor", "collateral_usd", "debt_usd")}
-            pairs |= {(f"account.{side}.{asset}", position.id) for side in ("supplied", "borrowed") for asset in position.assets}
+            pairs |= {(f"account.{side}.{asset}", position.id) for side in ACCOUNT_PARTS for asset in position.assets}
         return frozenset(pairs)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
@@ -324,7 +314,7 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
     declared = {asset: desk.token(asset) for asset in position.assets}
     every = [token for _, token in desk.listed]
     calls = {
-        "account": (Call(desk.pool, POOL_ABI, "getUserAccountData", (position.account,)),),
+        "account": tuple(Call(desk.pool, POOL_ABI, name, (position.account,)) for name in ("getUserAccountData", "getUserEMode")),
         "currency": tuple(Call(desk.oracle, ORACLE_ABI, name) for name in ("BASE_CURRENCY", "BASE_CURRENCY_UNIT")),
         "settings": tuple(Call(desk.pool, POOL_ABI, "getConfiguration", (token,)) for token in declared.values()),
         "held": tuple(Call(desk.data, DATA_ABI, "getUserReserveData", (token, position.account)) for token in every),
@@ -335,11 +325,17 @@ async def read_account(reader: BlockPinnedReader, block: Block, desk: Desk, posi
     used = [output(feed) for token, feed in zip(every, given["feeds"], strict=True) if held[token].counts]
     ages = await answer_ages(reader, block, [feed for feed in used if feed != NOWHERE])
     values = dict[str, float]()
-    for asset, settings in zip(declared, given["settings"], strict=True):
-        unit = 10 ** parse_settings(settings).decimals
-        values |= {f"supplied.{asset}": held[declared[asset]].supplied / unit, f"borrowed.{asset}": held[declared[asset]].owed / unit}
+    settings = {token: parse_settings(answer) for token, answer in zip(declared.values(), given["settings"], strict=True)}
+    for asset, token in declared.items():
+        unit = 10 ** settings[token].decimals
+        values |= {f"supplied.{asset}": held[token].supplied / unit, f"borrowed.{asset}": held[token].owed / unit}
     unnamed = [symbol for symbol, token in desk.listed if held[token].used and token not in declared.values()]
     rejected = [f"{position.id}: the account also uses {symbol}, which its assets do not name: add it there" for symbol in unnamed]
+    try:
+        in_force = await read_thresholds(reader, block, desk.pool, given["account"][1], settings)
+        values |= {f"liquidation_threshold.{asset}": in_force[token] / aave.PERCENT * held[token].is_collateral for asset, token in declared.items()}
+    except BadPayload as problem:
+        rejected.append(f"{position.id}: {problem}")
     if ages.oldest_seconds is not None:
         values["oracle_age_seconds"] = float(ages.oldest_seconds)
     if silence := ages.silence():

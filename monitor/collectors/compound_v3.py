@@ -30,6 +30,7 @@ COMETS: Mapping[tuple[int, str], str] = {
 KIND, ABI = "compound-v3", "compound_v3_comet"
 PRICE_UNIT = 10**8
 MOST_USE = 2 * WAD
+ACCOUNT_PARTS = ("supplied", "borrowed", "liquidation_threshold")
 MARKET = ("supply_apy", "borrow_apr", "utilisation", "supplied", "borrowed", "status")
 
 
@@ -60,8 +61,7 @@ class CompoundV3(Collector):
                 for position in wanted.accounts.get(base, ()):
                     dollars = ("collateral_usd", "debt_usd") if base in STABLES else ()
                     pairs |= {(f"account.{each}", position.id) for each in ("health_factor", f"borrowed.{base}", *dollars)}
-                    pairs |= {(f"account.supplied.{asset}", position.id) for asset in position.assets}
-                    pairs |= {(f"account.borrowed.{asset}", position.id) for asset in position.assets}
+                    pairs |= {(f"account.{part}.{asset}", position.id) for asset in position.assets for part in ACCOUNT_PARTS}
         return frozenset(pairs)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
@@ -251,9 +251,11 @@ async def read_account(
     held = {one.info.token: amount(answer) for one, answer in zip(every, given["held"], strict=True)}
     listed = [(one.symbol, one.info.token.lower()) for one in every]
     values = {f"supplied.{market.base}": supplied / market.scale, f"borrowed.{market.base}": owed / market.scale}
+    values[f"liquidation_threshold.{market.base}"] = 0.0  # what is lent out is no collateral here
     declared = {asset: _one_of(asset, market, listed, named) for asset in position.assets[1:]}
     for asset, one in declared.items():
         values |= {f"supplied.{asset}": held[one.info.token] / one.info.scale, f"borrowed.{asset}": 0.0}
+        values |= {f"liquidation_threshold.{asset}": fraction_of_wad(Wad(one.info.liquidation_factor))}
     rejected = [
         f"{position.id}: the account also has {one.symbol} as collateral, which its assets do not name: add it there"
         for one in every

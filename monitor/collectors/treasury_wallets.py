@@ -5,13 +5,12 @@ A treasury is read whole or not at all: the sum of the wallets that happened to 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from monitor.chain import MOST_DECIMALS, MULTICALL3, Answer, Block, BlockPinnedReader, Call, Failed
+from monitor.chain import Answer, Block, BlockPinnedReader, Call
 from monitor.core.book import Watch
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR, Duration, Usd
@@ -19,12 +18,8 @@ from monitor.core.vocabulary import ASSET, PROTOCOL
 from monitor.errors import BadPayload, SourceError
 from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports, each
+from monitor.wallets import Wallets, native_coin
 
-# The coin that pays for gas, by chain id: chainid.network.
-NATIVE: Mapping[int, str] = {
-    1: "ETH", 10: "ETH", 56: "BNB", 100: "XDAI", 137: "POL", 8453: "ETH", 42161: "ETH", 43114: "AVAX", 59144: "ETH", 534352: "ETH",
-}  # fmt: skip
-NATIVE_DECIMALS = 18
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Asset = Annotated[str, Field(pattern=f"^{ASSET}$")]
 Protocol = Annotated[str, Field(pattern=f"^(?:{PROTOCOL})$")]
@@ -102,41 +97,24 @@ class TreasuryWallets(Collector):
             raise SourceError(f"{subject}: the coin of chain {treasury.chain} is not known: add native: and its symbol", permanent=True)
         reader = BlockPinnedReader(json_rpc(ports.net, self.endpoint or chain.rpc), chain.chain_id)
         block = await reader.pin(self.block)
-        calls = balance_calls(treasury)
+        calls = wallets_of(treasury, native).calls()
         return Harvest(parse(subject, treasury, native, block, calls, await reader.read(block, calls)))
 
 
-def balance_calls(treasury: Treasury) -> tuple[Call, ...]:
-    """Every read that one treasury needs, each once."""
-    native = (Call(MULTICALL3, "multicall3", "getEthBalance", (wallet,)) for wallet in treasury.wallets)
-    tokens = (call for token in treasury.read.values() for call in _token_calls(token, treasury.wallets))
-    return (*native, *tokens)
+def wallets_of(treasury: Treasury, native: str) -> Wallets:
+    """What is read of one treasury."""
+    return Wallets(treasury.wallets, native, treasury.read)
 
 
 def parse(subject: str, treasury: Treasury, native: str, block: Block, calls: Sequence[Call], answers: Sequence[Answer]) -> list[Reading]:
     """One treasury's readings, all of one block. BadPayload with a sentence if any balance is missing."""
-    held = dict(zip(calls, answers, strict=True))
-    value = partial(_value, subject, held)
-    amounts = {native: Fraction(sum(value(call) for call in calls[: len(treasury.wallets)]), 10**NATIVE_DECIMALS)}
-    for asset, token in treasury.read.items():
-        decimals, *balances = (value(call) for call in _token_calls(token, treasury.wallets))
-        if decimals > MOST_DECIMALS:
-            raise BadPayload(f"{subject}: {asset} says that it has {decimals} decimals, which no amount can have")
-        amounts[asset] = amounts.get(asset, Fraction(0)) + Fraction(sum(balances), 10**decimals)
+    try:
+        amounts = wallets_of(treasury, native).amounts(dict(zip(calls, answers, strict=True)))
+    except BadPayload as problem:
+        raise BadPayload(f"{subject}: {problem}; the treasury is left out of this pass, correct or remove that token") from None
     at = block.timestamp_ms
-    readings = [Reading(f"treasury.tokens.{asset}", subject, float(amount), at, block_hash=block.hash) for asset, amount in amounts.items()]
+    readings = [Reading(f"treasury.tokens.{asset}", subject, amount, at, block_hash=block.hash) for asset, amount in amounts.items()]
     return [*readings, *_declared(subject, treasury, at)]
-
-
-def _token_calls(token: str, wallets: Sequence[str]) -> tuple[Call, ...]:
-    return (Call(token, "erc20", "decimals"), *(Call(token, "erc20", "balanceOf", (wallet,)) for wallet in wallets))
-
-
-def _value(subject: str, held: Mapping[Call, Answer], call: Call) -> int:
-    answer = held[call]
-    if isinstance(answer, Failed):
-        raise BadPayload(f"{subject}: {answer.reason} at {call.target}; the treasury is left out of this pass, correct or remove that token")
-    return int(answer[0])
 
 
 def _declared(subject: str, treasury: Treasury, at: int) -> list[Reading]:
@@ -146,4 +124,4 @@ def _declared(subject: str, treasury: Treasury, at: int) -> list[Reading]:
 
 def _native(treasury: Treasury, watch: Watch) -> str:
     chain = watch.chains.get(treasury.chain)
-    return treasury.native or (NATIVE.get(chain.chain_id, "") if chain is not None else "")
+    return native_coin(chain, treasury.native) if chain is not None else treasury.native

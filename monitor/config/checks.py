@@ -1,16 +1,14 @@
-"""Checks that no single type can make: addresses, URLs, positions against chains, subjects."""
+"""Checks that no single type can make: addresses, URLs, chains, subjects."""
 
-import dataclasses
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
-from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Book, Chain, Position
-from monitor.core.vocabulary import ASSET, LENDING, POSITION, TVL_SUBJECT
+from monitor.core.book import Book, Chain
+from monitor.core.vocabulary import ASSET, LENDING, TVL_SUBJECT
 
 CHAIN_IDS = {
     "ethereum": 1,
@@ -33,6 +31,7 @@ CHAIN_IDS = {
     "scroll": 534352,
     "sepolia": 11155111,
 }
+# Kinds of which the number of assets is known.
 _ADDRESS_DIGITS = 40
 _CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
 _KEY_DIGITS = 64
@@ -119,7 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_book(draft: Draft, book: Book) -> None:
-    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin"):
+    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin", "option_half_spread"):
         share = getattr(book, name)
         if not 0 < share <= 1:
             draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")
@@ -160,92 +159,3 @@ def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> 
         draft.add((*path, "chain_id"), f"{name} has the chain id {known}, this says {chain.chain_id}: another chain; correct the one or the other")
     elif chain.chain_id < 1:
         draft.add((*path, "chain_id"), "must be a positive whole number")
-
-
-def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
-    first: dict[str, int] = {}
-    for index, position in positions.items():
-        here: Path = ("positions", index)
-        if position.id in first:
-            place = draft.place(("positions", first[position.id]))
-            draft.add((*here, "id"), f"{shown(position.id)!r} is already the id of the position at {place}; give each its own")
-        first.setdefault(position.id, index)
-        _check_position(draft, here, position)
-        if position.chain and position.chain not in chains:
-            draft.add(
-                (*here, "chain"),
-                f"{shown(position.chain)!r} is not under `chains`; add it there with its `rpc` ({nearest(position.chain, chains)})",
-            )
-
-
-class Reader(Protocol):
-    """What of a source is asked here: the venues that positions may name, and what a position lacks to be read."""
-
-    @property
-    def venues(self) -> tuple[str, ...]: ...
-
-    def flaw_of(self, position: Position) -> str: ...
-
-
-def check_venues(draft: Draft, positions: Mapping[int, Position], sources: Mapping[str, Reader]) -> None:
-    """Perpetual positions that are read: their venue must be one, and then nothing is declared that is read."""
-    readers: dict[str, str] = {}
-    for name, source in sources.items():
-        for venue in source.venues:
-            if venue in readers:
-                draft.add(("sources", name), f"{shown(venue)!r} is also what {readers[venue]} reads; give the account another name")
-            readers.setdefault(venue, name)
-    for index, position in positions.items():
-        if position.kind == "perp" and position.venue:
-            _check_venue(draft, ("positions", index), position, readers, sources)
-
-
-def _check_venue(draft: Draft, here: Path, position: Position, readers: Mapping[str, str], sources: Mapping[str, Reader]) -> None:
-    if position.venue not in readers:
-        unread = f"{shown(position.venue)!r} is no venue or account that is read; {nearest(position.venue, readers)}"
-        draft.add((*here, "venue"), f"{unread}, add it to sources.venue-account.accounts, or delete `venue` and declare the position")
-        return
-    if flaw := sources[readers[position.venue]].flaw_of(position):
-        draft.add((*here, "account"), flaw)
-    for name in ("size", "entry_price", "margin"):
-        if _given(position, name):
-            draft.add((*here, name), f"is read from {position.venue}; delete it, or delete `venue` and declare the position")
-
-
-def _given(position: Position, name: str) -> bool:
-    value = getattr(position, name)
-    # A token id or a tick may well be 0.
-    return value is not None and (isinstance(value, int) or value not in ("", 0.0, {}, ()))
-
-
-def _in_words(need: str) -> str:
-    """`a`, `b` and `c`, or `d`."""
-    ways = []
-    for way in need.split("|"):
-        *most, last = [f"`{name}`" for name in way.split("+")]
-        ways.append(f"{', '.join(most)} and {last}" if most else last)
-    return " or ".join(ways)
-
-
-def _check_position(draft: Draft, here: Path, position: Position) -> None:
-    if re.fullmatch(POSITION, position.id) is None:
-        draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
-    fields = FIELDS_OF[position.kind]
-    for need in fields.needed:
-        if not any(all(_given(position, name) for name in way.split("+")) for way in need.split("|")):
-            draft.add(here, f"a position of kind {position.kind} needs {_in_words(need)}")
-    known = {name for need in (*COMMON_FIELDS, *fields.needed, *fields.optional) for name in re.split(r"[|+]", need)}
-    for name in (field.name for field in dataclasses.fields(position)):
-        if name not in known and _given(position, name):
-            draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
-    if position.token_id is not None and not 0 <= position.token_id < 2**256:
-        draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
-    for field in ("account", "pool"):
-        # What a venue calls an account need not be an address of a chain.
-        if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
-            draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
-    for field, names in (("amounts", position.amounts), ("deposited", position.deposited), ("assets", position.assets), ("asset", [position.asset])):
-        for name in filter(None, names):
-            check_asset(draft, (*here, field), name)
-    for index, subject in enumerate(position.exposed_to):
-        check_subject(draft, (*here, "exposed_to", index), subject)

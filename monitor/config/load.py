@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from monitor.config import checks, environment, hidden, yaml_text
+from monitor.config import checks, environment, hidden, position_checks, venue_checks, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
 from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
 from monitor.config.typed import mapping, sequence, switch, texts, typed
@@ -100,12 +100,16 @@ class _Reader:
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
         # A source that could not be read might have been the one.
         if all(name in sections["sources"] for name in self._part("sources") if name in self.catalogue.collectors):
-            checks.check_venues(self.draft, positions, sections["sources"])
+            venue_checks.check_venues(self.draft, positions, sections["sources"])
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}
         secrets = tuple(SecretStr(value) for value in sorted(draft.hidden))
-        return replace(partial, **sections, secrets=secrets, warnings=self._warnings())
+        config = replace(partial, **sections, secrets=secrets)
+        if not draft.count() and any(position.kind == "treasury" for position in config.positions):
+            provided = frozenset().union(*(source.provides(config.watch) for source in config.enabled_sources.values()))
+            position_checks.warn_of_treasuries(draft, config.positions, provided)
+        return replace(config, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:
         """The file's own readability matters only where a secret stands in it."""
@@ -162,7 +166,7 @@ class _Reader:
         trees = sequence(self.draft, ("positions",), self.draft.tree["positions"])
         read = {index: typed(self.draft, Position, ("positions", index), tree) for index, tree in enumerate(trees)}
         positions = {index: position for index, position in read.items() if position is not None}
-        checks.check_positions(self.draft, positions, chains)
+        position_checks.check_positions(self.draft, positions, chains)
         return positions
 
     def _watched(self) -> Config:

@@ -30,11 +30,13 @@ _CHAINS = """
 """
 
 _POSITIONS = """
-# Positions: uniswap-v3 (an LP's token id), aave-v3 and compound-v3 (an account), perp (coins, negative is short) or tokens (what a wallet holds).
+# Positions: liquidity (uniswap-v2, uniswap-v3, uniswap-v4, curve, balancer), vaults (erc-4626), loans (aave-v3, compound-v3), perp, option,
+# iron-condor, tokens, treasury. Sizes are in coins, negative is short. The README says what each kind needs.
 #positions:
 #  - {id: eth-usdc, kind: uniswap-v3, chain: ethereum, token_id: 12345, assets: [USDC, WETH], exposed_to: [protocol:uniswap-v3]}
 #  - {id: loan, kind: aave-v3, chain: ethereum, account: 0x00000000219ab540356cBB839Cbe05303d7705Fa, assets: [WETH, USDC]}
-#  - {id: short-eth, kind: perp, asset: ETH, size: -1.5}
+#  - {id: short-eth, kind: perp, asset: ETH, size: -1.5, entry_price: 2000 USD, margin: 900 USD}
+#  - {id: eth-put, kind: option, asset: ETH, right: put, strike: 1800 USD, expiry: 2027-03-26, size: 5}
 #  - {id: wallet, kind: tokens, amounts: {ETH: 2, USDC: 5000}}
 """
 
@@ -91,24 +93,30 @@ def starter(
     rpc: str = "",
     chain_id: int | None = None,
     manager: str = "",
+    aave: str = "",
     positions: Sequence[Position] = (),
 ) -> str:
     """The starter configuration's text, valid as it stands.
 
     With `rpc` the chain is switched on, and `positions`, those found for `owner`, stand in it ready to use. `chain_id` is needed for a chain
-    that is not well known, `manager` (the Uniswap v3 position manager's address) for one where it stands elsewhere.
+    that is not well known, `manager` (the Uniswap v3 position manager's address) and `aave` (the PoolAddressesProvider's) for one where they
+    stand elsewhere.
     """
     identity = f", chain_id: {chain_id}" if chain_id is not None else ""
     chains = f"\nchains:\n  {chain}: {{rpc: {json.dumps(rpc)}{identity}}}\n" if rpc else _CHAINS
     listed = "".join(f"  - {_line(position)}\n" for position in positions)
     found = f"\n# Found for {owner or 'the owner'}.\npositions:\n{listed}" if positions else _POSITIONS
-    managers = f'\nsources:\n  uniswap-v3: {{managers: {{{chain}: "{manager}"}}}}' if manager else "\nsources:"
-    return _HEAD + chains + found + _REST.replace("\nsources:", managers, 1)
+    elsewhere = [
+        (f"uniswap-v3: {{managers: {{{chain}: {json.dumps(manager)}}}}}", manager),
+        (f"aave-v3: {{providers: {{{chain}: {json.dumps(aave)}}}}}", aave),
+    ]
+    sources = "\nsources:" + "".join(f"\n  {line}" for line, address in elsewhere if address)
+    return _HEAD + chains + found + _REST.replace("\nsources:", sources, 1)
 
 
 def _line(position: Position) -> str:
     parts = [f"id: {position.id}", f"kind: {position.kind}"]
-    parts += [f"{name}: {value}" for name in ("chain", "asset") if (value := getattr(position, name))]
+    parts += [f"{name}: {value}" for name in ("chain", "account", "asset") if (value := getattr(position, name))]
     parts += [f"token_id: {position.token_id}"] if position.token_id is not None else []
     parts += [f"size: {position.size!r}"] if position.size else []
     parts += [f"{name}: [{', '.join(map(json.dumps, value))}]" for name in ("assets", "exposed_to") if (value := getattr(position, name))]

@@ -224,7 +224,7 @@ def _words(problem: Mapping[str, Any], quiet: bool) -> str:
     if kind in {"value_error", "assertion_error"}:
         return "is not a value that can stand here" if quiet else str(problem["ctx"]["error"])
     if kind in {"literal_error", "enum"}:
-        choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
+        choices = [choice for choice in re.findall("'([^']*)'", problem["ctx"]["expected"]) if choice]
         return f"must be one of {', '.join(choices)}{seen}; {nearest(str(value), choices)}"
     if kind == "string_pattern_mismatch":
         return f"must be {_form(problem['ctx']['pattern'])}{seen}"
@@ -235,6 +235,7 @@ def _form(pattern: str) -> str:
     """What a pattern asks for, by example."""
     examples = {
         "/0x": "a chain and an address on it, such as ethereum/0x and 40 hexadecimal digits",
+        "/[A-Z": "a chain and an asset on it, such as base/CBETH",
         "0x": "an address, 0x and 40 hexadecimal digits",
     }
     examples |= {"protocol:": "a protocol, such as protocol:uniswap-v3", "A-Z": "an asset in capitals, such as ETH"}

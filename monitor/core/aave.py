@@ -173,7 +173,7 @@ def _borrow_rate(curve: Curve, usage: Ray) -> Ray:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A reserve's settings. Caps are in whole tokens, 0 where there is none."""
+    """A reserve's settings. Caps are in whole tokens, 0 where there is none; `category` is its efficiency mode, up to v3.1."""
 
     ltv: Bps
     liquidation_threshold: Bps
@@ -185,6 +185,7 @@ class Configuration:
     reserve_factor: Bps
     borrow_cap: int
     supply_cap: int
+    category: int = 0
 
 
 def configuration(word: int) -> Configuration:
@@ -204,7 +205,25 @@ def configuration(word: int) -> Configuration:
         reserve_factor=Bps(bits(64, 16)),
         borrow_cap=bits(80, 36),
         supply_cap=bits(116, 36),
+        category=bits(168, 8),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EfficiencyMode:
+    """The mode that an account is in. `members` has the bit of each reserve's id that counts as its collateral, since v3.2; None before."""
+
+    category: int
+    threshold: Bps
+    members: int | None
+
+
+def threshold_in_force(settings: Configuration, mode: EfficiencyMode | None, reserve_id: int) -> Bps:
+    """The liquidation threshold of a reserve for an account, as GenericLogic takes it: the mode's for its members, 0 for what is no collateral."""
+    if mode is None or settings.liquidation_threshold == 0:
+        return settings.liquidation_threshold
+    belongs = settings.category == mode.category if mode.members is None else mode.members >> reserve_id & 1
+    return mode.threshold if belongs else settings.liquidation_threshold
 
 
 @dataclass(frozen=True, slots=True)

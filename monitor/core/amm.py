@@ -101,9 +101,9 @@ class Payout:
 def sqrt_ratio_at_tick(tick: int) -> int:
     """Q64.96 square root of the price at a tick, rounded up (TickMath.getSqrtRatioAtTick); ValueError outside +-887272."""
     _require_tick(tick)
-    ratio = Q128
+    ratio, steps = Q128, abs(tick)
     for bit, factor in enumerate(_FACTORS):
-        if abs(tick) >> bit & 1:
+        if steps >> bit & 1:
             ratio = ratio * factor >> 128
     if tick > 0:
         ratio = (Q256 - 1) // ratio

@@ -88,7 +88,8 @@ FIELDS_OF: Mapping[PositionKind, Fields] = {
 class Book:
     """Capital, mode and assets; fractions of ALVH with their defaults.
 
-    `perp_half_spread` and `perp_margin` (margin as a share of notional) stand in for quotes until venues' books are collected.
+    `perp_half_spread` and `perp_margin` (margin as a share of notional) stand in for quotes until venues' books are collected;
+    `option_half_spread` (a share of the premium) does where nobody quotes an option.
     """
 
     capital: Usd = 0.0
@@ -100,6 +101,7 @@ class Book:
     minimum_layer: Usd = 100.0
     perp_half_spread: Fraction = 0.00025
     perp_margin: Fraction = 0.20
+    option_half_spread: Fraction = 0.05
     treasury_bill_yield: Fraction = 0.04
 
 

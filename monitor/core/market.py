@@ -113,6 +113,10 @@ class Market:
     def subjects(self, metric: str) -> tuple[str, ...]:
         return self._metrics.get(metric, ())
 
+    def metrics(self, prefix: str, subject: str) -> tuple[str, ...]:
+        """The metrics that begin so and were ever given of this subject, in the order of their names."""
+        return tuple(sorted(name for name, subjects in self._metrics.items() if name.startswith(prefix) and subject in subjects))
+
     def held(self, key: SeriesKey, at: int) -> tuple[float | int, int] | None:
         """The value held for exactly this instant, and when it was known."""
         series = self._series.get(key)

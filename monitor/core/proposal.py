@@ -11,7 +11,8 @@ class Proposal:
     """One layer asked for by one episode of one rule, for one position.
 
     `notional_usd` is what it protects, `capital_usd` what it ties up, `cost_usd` what it is expected to cost over `horizon_ms`, with
-    `cost_source` saying how that was reckoned. `binding` names the cap that cut the size, empty when none did.
+    `cost_source` saying how that was reckoned. `price_usd` is the asset's price when it was quoted, 0 for a layer that holds no coins.
+    `binding` names the cap that cut the size, empty when none did.
     """
 
     rule: str
@@ -29,6 +30,7 @@ class Proposal:
     horizon_ms: int
     position_value_usd: float
     episode_since: int
+    price_usd: float = 0.0
     binding: str = ""
     conditions: tuple[Condition, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -8,14 +8,23 @@ from monitor.core.rule import Scope
 from monitor.core.settings import Settings
 from monitor.core.tokens import ASSET_OF, STABLES, underlying
 
-PROTOCOL_OF = {"uniswap-v3": "protocol:uniswap-v3", "aave-v3": "protocol:aave-v3", "compound-v3": "protocol:compound-v3"}
+PROTOCOL_OF = {
+    "uniswap-v2": "protocol:uniswap-v2",
+    "uniswap-v3": "protocol:uniswap-v3",
+    "uniswap-v4": "protocol:uniswap-v4",
+    "aave-v3": "protocol:aave-v3",
+    "compound-v3": "protocol:compound-v3",
+}
 LENDERS = ("aave-v3", "compound-v3")
 MARKET, EQUITY, CRYPTO = "US", "SPX", "crypto"
 
 
 def tvl_subjects(position: Position) -> tuple[str, ...]:
-    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none)."""
-    implied: list[str] = []
+    """The protocol, the protocol on its chain and the chain that a position's kind implies, and those the user added (an asset is none).
+
+    A treasury is exposed to its own protocol.
+    """
+    implied = [position.protocol] if position.protocol else list[str]()
     if position.chain:
         if (protocol := PROTOCOL_OF.get(position.kind)) is not None:
             implied += [protocol, f"{protocol}@{position.chain}"]

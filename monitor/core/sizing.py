@@ -37,6 +37,7 @@ def size(view: View, book: Book, position: Position, intent: Intent, wanted: Pro
         cost_source=how,
         horizon_ms=HORIZON_MS,
         position_value_usd=valuation.value_usd,
+        price_usd=_price(view, action, asset),
     )
 
 
@@ -56,7 +57,9 @@ def requote(view: View, book: Book, position: Position, proposal: Proposal) -> P
     """The same layer at today's cost and value; its size stays what the gates let through. Raises Unknown as `size` does."""
     valuation = value_position(view, position)
     cost, how = _cost(view, book, proposal.instrument, proposal.asset, proposal.notional_usd)
-    return replace(proposal, cost_usd=cost, cost_source=how, position_value_usd=valuation.value_usd)
+    return replace(
+        proposal, cost_usd=cost, cost_source=how, position_value_usd=valuation.value_usd, price_usd=_price(view, proposal.instrument, proposal.asset)
+    )
 
 
 def _cheapest_allowed(view: View, book: Book, valuation: Valuation, notional: float, intent: Intent) -> tuple[str, str, float, str]:
@@ -81,6 +84,10 @@ def _cost(view: View, book: Book, action: str, asset: str, notional: float) -> t
     paid = max(0.0, -funding) * HORIZON_YEARS
     how = f"half-spread {book.perp_half_spread * 1e4:.1f} bp and 30-day median funding {funding:+.1%} a year over 7 days"
     return notional * (book.perp_half_spread + paid), how
+
+
+def _price(view: View, action: str, asset: str) -> float:
+    return view.price_usd(asset) if action == "short_perp" else 0.0
 
 
 def _capital_share(book: Book, action: str) -> float:

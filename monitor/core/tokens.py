@@ -30,17 +30,43 @@ _ADDRESSES: dict[str, dict[str, str]] = {
         "0x0b2c639c533813f4aa9d7837caf62653d097ff85": "USDC",
     },
 }
-ASSET_OF: dict[tuple[str, int], str] = {(chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()}
+# The chain's own coin, which a pool of Uniswap v4 holds unwrapped under the address 0 (always as token0).
+_COINS = {
+    "ethereum": "ETH",
+    "arbitrum": "ETH",
+    "base": "ETH",
+    "optimism": "ETH",
+    "unichain": "ETH",
+    "polygon": "POL",
+    "bsc": "BNB",
+    "avalanche": "AVAX",
+}
+ASSET_OF: dict[tuple[str, int], str] = {
+    (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
+} | {(chain, 0): coin for chain, coin in _COINS.items()}
 
+# The tokens of the table above that are named by the coin they redeem for, by their own names.
+_WRAPPED = {"WETH": "ETH", "WBTC": "BTC"}
 _UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
 # BTC and ETH, and what stands for them: sold in any size within a day.
 MAJORS = frozenset({"BTC", "ETH", *_UNDERLYING})
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
 
+LISTED = frozenset({"SPX", "ES", "VIX", "VXX", "UVXY"})
+"""What trades at US exchanges: no coin, and with no perpetual or funding."""
+
 
 def underlying(asset: str) -> str:
     """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""
     return _UNDERLYING.get(asset.upper(), asset)
+
+
+def token_of(chain: str, asset: str) -> str:
+    """The address of a well-known token, in lower case; empty for any other. ETH and BTC have none: what wraps them is WETH and WBTC."""
+    if asset in _WRAPPED.values():
+        return ""
+    wanted = _WRAPPED.get(asset, asset)
+    return next((address for address, name in _ADDRESSES.get(chain, {}).items() if name == wanted), "")
 
 
 def tokens_called(asset: str, chain: str, listed: Sequence[tuple[str, str]], named: Mapping[str, str]) -> list[str]:

@@ -148,7 +148,7 @@ def _chain() -> list[Metric]:
         exact("position.amount1", POSITION, 0, "raw units", "token1 paid if all liquidity were withdrawn now, without fees"),
         exact("position.fees0", POSITION, 0, "raw units", "token0 fees that collect would pay now"),
         exact("position.fees1", POSITION, 0, "raw units", "token1 fees that collect would pay now"),
-        exact("position.token0", POSITION, 1, "address", "address of token0 as a number"),
+        exact("position.token0", POSITION, 0, "address", "address of token0 as a number; 0: the chain's own coin, in a v4 pool"),
         exact("position.token1", POSITION, 1, "address", "address of token1 as a number"),
         exact("position.decimals0", POSITION, 0, "digits", "decimals of token0"),
         exact("position.decimals1", POSITION, 0, "digits", "decimals of token1"),

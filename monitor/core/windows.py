@@ -9,10 +9,11 @@ import numpy.typing as npt
 from monitor.core.verdict import Unknown
 from monitor.core.view import Window
 
+Source = TypeVar("Source")
 Result = TypeVar("Result")
 
 
-def of_first(sources: Sequence[str], read: Callable[[str], Result], otherwise: str) -> Result:
+def of_first(sources: Sequence[Source], read: Callable[[Source], Result], otherwise: str) -> Result:
     """What `read` gives of the first source that can answer. Raises the first one's Unknown where none can, `otherwise` where there is none."""
     reasons: list[Unknown] = []
     for source in sources:

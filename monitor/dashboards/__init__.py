@@ -6,10 +6,10 @@ A metric that is renamed there is an error here, before any panel stays empty.
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitor.dashboards import alarms, overview
+from monitor.dashboards import alarms, liquidity, overview
 from monitor.resources import resource_dir
 
-DASHBOARDS = (overview.dashboard,)
+DASHBOARDS = (overview.dashboard, liquidity.dashboard)
 
 
 def generated() -> Mapping[str, str]:

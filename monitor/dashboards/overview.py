@@ -32,7 +32,7 @@ def dashboard() -> Dashboard:
             Row("The monitor itself", (*_sources(), *_delivery(), *_engine())),
         ),
         variables=_variables(),
-        annotations=_annotations(),
+        annotations=layer_annotations(),
     )
 
 
@@ -45,7 +45,7 @@ def _variables() -> tuple[Variable, ...]:
     )
 
 
-def _annotations() -> tuple[Annotation, ...]:
+def layer_annotations() -> tuple[Annotation, ...]:
     """Layer events are shown at first, each with its type; triggers can be switched on."""
     others = "layer.refused|layer.approved|layer.closed|layer.retracted"
     return (
@@ -59,7 +59,7 @@ def _book() -> tuple[Panel, ...]:
     return (
         Stat(
             title="Book equity",
-            description="What the book holds, perps left out. Empty while a position cannot be valued: the sum of the rest would be wrong.",
+            description="What closing the book would bring. Empty while a position cannot be valued: the sum of the rest would be wrong.",
             unit="currencyUSD",
             steps=(Step(None, RED), Step(0, BLUE)),
             queries=(Query(select("equity_usd"), "equity", instant=True),),
@@ -74,11 +74,11 @@ def _book() -> tuple[Panel, ...]:
         ),
         Stat(
             title="Protected",
-            description="Notional of the layers in force over the long delta of the book.",
+            description="Notional of the layers in force over what would lose in the adverse direction.",
             unit="percentunit",
             steps=PLAIN,
             queries=(Query(select("protected_ratio"), "protected", instant=True),),
-            empty="no long delta",
+            empty="nothing to protect",
         ),
         Stat(
             title="Session budget left",
@@ -90,7 +90,7 @@ def _book() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Equity and positions",
-            description="The book's equity and the value of each chosen position; of a perp its notional, which is no part of equity.",
+            description="The book's equity and the value of each chosen position; of a perp its margin and profit.",
             unit="currencyUSD",
             steps=PLAIN,
             queries=(Query(select("equity_usd"), "equity"), Query(select("position_value_usd", position=POSITION), "{{position}}")),

@@ -6,17 +6,14 @@ from typing import ClassVar
 import numpy as np
 
 from monitor.core.bars import best_bars
-from monitor.core.beta import Beta, beta
-from monitor.core.indicators import Floats
+from monitor.core.beta import Beta
+from monitor.core.market_beta import CLOSE, EQUITY, INDEX, at_closes, beta_of, charts
 from monitor.core.rule import Class, Configured, Group, Input, Rule, Scope
-from monitor.core.units import HOUR, Count, Number
-from monitor.core.verdict import Unknown, Verdict, more_than, of_one
-from monitor.core.view import COVERAGE, View, Window
+from monitor.core.units import Count, Number
+from monitor.core.verdict import Verdict, more_than, of_one
+from monitor.core.view import View
 
-CLOSE, EQUITY = "candle.4h.close", Input("equity.close", "SPX")
-# The 4 h bar that closes at 20:00 UTC.
-BAR_OF_CLOSE_MS = 16 * HOUR
-LAST = 3
+LEVEL = Input(EQUITY, INDEX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +41,17 @@ class DomainPriority(Rule):
             raise ValueError("sessions must be 10 to 1000, change_sessions 1 to 1000, least_change above 0: write 60, 20 and 0.10, say")
 
     def inputs(self, subject: str) -> tuple[Input, ...]:
-        return EQUITY, *_charts(subject)
+        return LEVEL, *_inputs(subject)
 
     def configured(self, subject: str, has: Configured) -> bool:
-        return has(EQUITY) and any(has(chart) for chart in _charts(subject))
+        return has(LEVEL) and any(has(chart) for chart in _inputs(subject))
 
     def judge(self, view: View, subject: str) -> Verdict:
         count = self.sessions + self.change_sessions + 1
-        equity = best_bars(view, EQUITY.metric, (EQUITY.subject,), count, count)
-        moves, market = np.diff(np.log(self._samples(view, subject, equity))), np.diff(np.log(equity.value))
-        now = self._beta(moves[-self.sessions :], market[-self.sessions :], subject)
-        before = self._beta(moves[: self.sessions], market[: self.sessions], subject)
+        equity = best_bars(view, EQUITY, (INDEX,), count, count)
+        moves, market = np.diff(np.log(at_closes(view, subject, equity))), np.diff(np.log(equity.value))
+        now = beta_of(moves[-self.sessions :], market[-self.sessions :], subject)
+        before = beta_of(moves[: self.sessions], market[: self.sessions], subject)
         return self._verdict(subject, now, before)
 
     def over(self, view: View, subject: str, since: int) -> bool:
@@ -69,35 +66,6 @@ class DomainPriority(Rule):
         leg = more_than("change of beta", change, least, unit="beta", reason=f"beta of {subject} to SPX is {code}: {figures}")
         return of_one(leg, code)
 
-    def _samples(self, view: View, subject: str, equity: Window) -> Floats:
-        """The asset's prices at the closes of these sessions, NaN where there is none, of the first market and source that has them."""
-        reasons: list[Unknown] = []
-        for chart in _charts(subject):
-            for source in view.sources(CLOSE, chart.subject):
-                try:
-                    view.newest(CLOSE, chart.subject, source)
-                    samples = view.values_at(CLOSE, chart.subject, source, equity.at - equity.at % (24 * HOUR) + BAR_OF_CLOSE_MS)
-                    self._must_cover(samples, subject)
-                except Unknown as why:
-                    reasons.append(why)
-                else:
-                    return samples
-        raise reasons[0] if reasons else Unknown("missing", f"nobody has given 4 h candles of {subject} yet")
 
-    def _must_cover(self, samples: Floats, subject: str) -> None:
-        there = np.isfinite(samples)
-        if there.mean() < COVERAGE or not there[-LAST:].all():
-            raise Unknown(
-                "coverage", f"{int(there.sum())} of {there.size} sessions have a 4 h close of {subject} at 20:00 UTC, and the last {LAST} must"
-            )
-
-    def _beta(self, moves: Floats, market: Floats, subject: str) -> Beta:
-        both = np.isfinite(moves) & np.isfinite(market)
-        try:
-            return beta(moves[both], market[both])
-        except ValueError as error:
-            raise Unknown("flat", f"no beta of {subject}: {error}") from None
-
-
-def _charts(subject: str) -> tuple[Input, Input]:
-    return Input(CLOSE, subject), Input(CLOSE, f"spot:{subject}")
+def _inputs(subject: str) -> list[Input]:
+    return [Input(CLOSE, chart) for chart in charts(subject)]

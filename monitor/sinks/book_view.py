@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.core.book import Position
 from monitor.core.layers import describe
-from monitor.core.ledger import Layer
+from monitor.core.risk import hedge_ratio, layer_exposure, layers_in_force, net_greeks, protected_usd, scenario_now
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY
-from monitor.core.valuation import chain_state, value_position
+from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
+from monitor.core.view import View
 from monitor.core.worth import Valuation
+from monitor.sinks.position_view import position_view
+from monitor.sinks.risk_view import risk_view, says
 from monitor.sinks.shapes import present
 
 if TYPE_CHECKING:
     from monitor.core.engine import Engine
 
-IN_FORCE = frozenset({"active", "closing"})
 COMMITTED = frozenset({"proposed", "approved", "active", "closing", "closed"})
 SESSION_SHARE, TIER_SHARE = 0.25, 0.50
 TIERS = ("short", "intermediate", "structural")
@@ -27,11 +29,12 @@ def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str
 
     `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
-    valued: dict[str, Valuation | Unknown] = {p.id: _value(engine, p) for p in engine.settings.positions}
-    positions = [_position(engine, p, valued[p.id]) for p in engine.settings.positions]
+    view = engine.view()
+    valued: dict[str, Valuation | Unknown] = {p.id: _value(view, p) for p in engine.settings.positions}
+    positions = [{**position_view(view, p, valued[p.id]), "layers": _layers(engine, p)} for p in engine.settings.positions]
     unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]
     held_usd = sum(v.value_usd for v in valued.values() if isinstance(v, Valuation))
-    delta = _net_delta(engine, valued)
+    delta = _net_delta(view, valued)
     equity_usd = held_usd if valued and not unvalued else None
     capital_usd = _capital(engine, equity_usd)
     book = present(
@@ -43,65 +46,58 @@ def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str
         valued_usd=held_usd if 0 < len(unvalued) < len(valued) else None,
         unvalued=unvalued or None,
         net_delta_usd=delta or None,
-        protected_ratio=_protected(engine, valued) if not unvalued else None,
+        protected_ratio=_protected(view, valued) if not unvalued else None,
         capital_usd=capital_usd,
         session=_session(engine, capital_usd, now),
+        risk=risk_view(view) or None,
     )
-    return book, positions
+    return {**book, "says": says(book) if positions else []}, positions
 
 
-def _value(engine: "Engine", position: Position) -> Valuation | Unknown:
+def _value(view: View, position: Position) -> Valuation | Unknown:
     try:
-        return value_position(engine.view(), position)
+        return value_position(view, position)
     except Unknown as why:
         return why
 
 
-def _position(engine: "Engine", position: Position, value: Valuation | Unknown) -> dict[str, Any]:
-    layers = [
+def _layers(engine: "Engine", position: Position) -> list[dict[str, Any]]:
+    return [
         {"id": one.id, "state": one.state, "tier": one.proposal.tier, "what": describe(one.proposal)}
         for one in engine.state.ledger
         if one.live and one.proposal.position == position.id
     ]
-    named = {"id": position.id, "kind": position.kind, "layers": layers, **present(chain=position.chain), **_exact(engine, position)}
-    if isinstance(value, Unknown):
-        return {**named, "unknown": value.reason}
-    return {**named, "value_usd": value.value_usd, "amounts": dict(value.amounts), "delta_usd": dict(value.delta_usd)}
 
 
-def _exact(engine: "Engine", position: Position) -> dict[str, Any]:
-    """An LP's integers with the block that they are of. No price is needed for them, and age takes nothing from what a block said."""
-    if position.kind != "uniswap-v3":
-        return {}
-    try:
-        state = chain_state(engine.view(), position)
-    except Unknown:
-        return {}
-    return {**{name: str(number) for name, number in state.numbers.items()}, **present(block_hash=state.block_hash, at=state.at)}
-
-
-def _net_delta(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> dict[str, float]:
+def _net_delta(view: View, valued: dict[str, Valuation | Unknown]) -> dict[str, float]:
     """By asset, stablecoins left out, over what could be valued and the layers in force: one exposure is never counted twice."""
     net: defaultdict[str, float] = defaultdict(float)
     for value in valued.values():
         if isinstance(value, Valuation):
             for asset, usd in value.delta_usd.items():
                 net[asset] += usd
-    for layer in _shorts(engine):
-        net[layer.proposal.asset] -= layer.proposal.notional_usd
+    for layer in layers_in_force(view):
+        try:
+            exposure = layer_exposure(view, layer)
+            for asset, greeks in net_greeks(exposure, scenario_now(view, exposure.assets)).items():
+                net[asset] += greeks.delta_usd
+        except Unknown:
+            continue
     return {asset: usd for asset, usd in sorted(net.items()) if asset not in STABLES}
 
 
-def _shorts(engine: "Engine") -> list[Layer]:
-    return [one for one in engine.state.ledger if one.state in IN_FORCE and one.proposal.instrument == "short_perp"]
+def _protected(view: View, valued: dict[str, Valuation | Unknown]) -> float | None:
+    """Hedge ratio: notional of the layers in force over what the book is exposed to at the adverse 1.5 sigma price.
 
-
-def _protected(engine: "Engine", valued: dict[str, Valuation | Unknown]) -> float | None:
-    """Notional of the layers in force over the book's long delta, both at today's prices; absent where there is nothing to protect."""
+    Where no volatility is known, over the long delta at today's prices; absent where there is nothing to protect.
+    """
+    try:
+        return hedge_ratio(view)
+    except Unknown as why:
+        if why.code == "nothing":
+            return None
     long_usd = sum(usd for v in valued.values() if isinstance(v, Valuation) for asset, usd in v.delta_usd.items() if asset not in STABLES and usd > 0)
-    if long_usd <= 0:
-        return None
-    return sum(one.proposal.notional_usd for one in engine.state.ledger if one.state in IN_FORCE) / long_usd
+    return protected_usd(view) / long_usd if long_usd > 0 else None
 
 
 def _capital(engine: "Engine", equity_usd: float | None) -> float | None:

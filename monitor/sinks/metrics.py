@@ -147,6 +147,51 @@ def _deltas(model: Model) -> Iterator[Row]:
             yield {"position": one["id"], "asset": asset}, usd
 
 
+def _gammas(model: Model) -> Iterator[Row]:
+    for one in model["positions"]:
+        if gammas := one.get("gamma_usd"):
+            yield {"position": one["id"]}, max(gammas.values(), key=abs)
+
+
+def _part(part: str, key: str) -> Callable[[Model], Iterator[Row]]:
+    def rows(model: Model) -> Iterator[Row]:
+        for one in model["positions"]:
+            if key in one.get(part, {}):
+                yield {"position": one["id"]}, one[part][key]
+
+    return rows
+
+
+def _risk(model: Model) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = model["book"].get("risk", {})
+    return found
+
+
+def _by_asset(key: str) -> Callable[[Model], Iterator[Row]]:
+    def rows(model: Model) -> Iterator[Row]:
+        for asset, greeks in _risk(model).get("greeks", {}).items():
+            if key in greeks:
+                yield {"asset": asset}, greeks[key]
+
+    return rows
+
+
+def _stress(model: Model) -> Iterator[Row]:
+    if (stress := _risk(model).get("stress")) is not None:
+        yield {"layers": "without"}, stress["loss_usd"]
+        yield {"layers": "with"}, stress["protected_loss_usd"]
+
+
+def _tails(kind: str) -> Callable[[Model], Iterator[Row]]:
+    def rows(model: Model) -> Iterator[Row]:
+        for method in ("historical", "scenario"):
+            for level in ("95", "99"):
+                if method in _risk(model):
+                    yield {"method": method, "level": level}, _risk(model)[method][f"{kind}_{level}_usd"]
+
+    return rows
+
+
 def _collected(model: Model) -> Iterator[Row]:
     configured = {one["id"] for one in model["sources"] if one["configured"]}
     for source, seconds in model["health"]["collect_seconds"].items():
@@ -190,8 +235,21 @@ GAUGES: Table = {
     "layer_budget_remaining_ratio": ("share of a budget that new layers may still use", ("scope",), _session),
     "equity_usd": ("what the book holds, perps at their margin; absent while a position cannot be valued", (), _one("book", "equity_usd")),
     "protected_ratio": ("notional of the layers in force over the long delta of the book", (), _one("book", "protected_ratio")),
-    "position_value_usd": ("value of a position; of a perp its notional", ("position",), _each("positions", "value_usd", position="id")),
+    "position_value_usd": ("equity of a position: what closing it would bring", ("position",), _each("positions", "value_usd", position="id")),
     "position_delta_usd": ("amount of an asset that a position holds, at its price", ("position", "asset"), _deltas),
+    "position_gamma": ("change of a position's delta in USD by a rise of 1% of its asset that bends most", ("position",), _gammas),
+    "position_fees_usd": ("fees of a position that are not collected yet", ("position",), _part("fees", "uncollected_usd")),
+    "impermanent_loss_ratio": ("liquidity less what was put in, as a share of the latter, fees left out", ("position",), _part("loss", "ratio")),
+    "health_factor": (
+        "health factor of a lending account; below 1 it can be liquidated",
+        ("position",),
+        _each("positions", "health_factor", position="id"),
+    ),
+    "book_delta_usd": ("net delta of the book, its layers in force included", ("asset",), _by_asset("delta_usd")),
+    "book_gamma_usd": ("change of the net delta by a rise of 1%", ("asset",), _by_asset("gamma_usd")),
+    "book_stress_loss_usd": ("loss in the adverse 1.5 sigma move of 7 days", ("layers",), _stress),
+    "book_value_at_risk_usd": ("loss of one day that is not exceeded", ("method", "level"), _tails("var")),
+    "book_expected_shortfall_usd": ("mean loss of one day beyond the value at risk", ("method", "level"), _tails("es")),
     "source_up": ("1 while a source is heard", ("source",), _sources("up")),
     "source_age_seconds": ("time since a source was last heard", ("source",), _sources("age_seconds")),
     "collect_seconds": ("duration of a source's last pass", ("source",), _collected),

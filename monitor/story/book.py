@@ -20,7 +20,10 @@ CADENCES_MS = {
     "bls": 6 * HOUR,
 }
 """How often each source is asked. Bls comes last: at the print everything else is fresh."""
-STATE = ("liquidity", "amount0", "amount1", "fees0", "fees1", "token0", "token1", "decimals0", "decimals1")
+STATE = (
+    *("liquidity", "amount0", "amount1", "fees0", "fees1", "token0", "token1", "decimals0", "decimals1"),
+    *("sqrt_price_x96", "tick", "tick_lower", "tick_upper"),
+)
 CANDLE = tuple(f"candle.4h.{part}" for part in ("open", "high", "low", "close", "volume"))
 FUNDING = ("funding.rate", "funding.interval_hours", "open_interest.usd", "open_interest.coins")
 

@@ -37,10 +37,11 @@ def readings(at_ms: int) -> list[Reading]:
     amount0, amount1 = amounts_for_liquidity(sqrt_price_x96, *TICKS, LIQUIDITY)
     earned_usd = FEE_USD_PER_MOVE * float(_moved()[row])
     fees0, fees1 = int(earned_usd / 2 * 10**DECIMALS0), int(earned_usd / 2 / USUAL_ETH_USD * 10**DECIMALS1)
-    values = (LIQUIDITY, amount0, amount1, fees0, fees1, TOKEN0, TOKEN1, DECIMALS0, DECIMALS1)
+    tick = tick_at_sqrt_ratio(sqrt_price_x96)
+    values = (LIQUIDITY, amount0, amount1, fees0, fees1, TOKEN0, TOKEN1, DECIMALS0, DECIMALS1, sqrt_price_x96, tick, *TICKS)
     depth = int(POOL_LIQUIDITY * float(known.tvl["protocol:uniswap-v3@ethereum"][row]) / 3.1e9)
     block_hash = "0x" + sha256(f"block of {at_ms}".encode()).hexdigest()
-    pool = {"sqrt_price_x96": sqrt_price_x96, "tick": tick_at_sqrt_ratio(sqrt_price_x96), "liquidity": depth}
+    pool = {"sqrt_price_x96": sqrt_price_x96, "tick": tick, "liquidity": depth}
     rows = [(f"position.{name}", LP, value) for name, value in zip(STATE, values, strict=True)]
     rows += [(f"pool.{name}", POOL, value) for name, value in pool.items()]
     return [Reading(metric, subject, value, at_ms, block_hash=block_hash) for metric, subject, value in rows]

@@ -47,6 +47,8 @@ JOINT = Call(STRATEGY, "aave_v3_rate_strategy_v2", "getInterestRateData", (USDC,
 BALANCE = Call(USDC, "erc20", "balanceOf", (A_TOKEN,))
 DEFICIT = Call(POOL, "aave_v3_pool", "getReserveDeficit", (USDC,))
 
+MODE = Call(POOL, "aave_v3_pool", "getUserEMode", (ACCOUNT,))
+
 
 def configured(token: str) -> Call:
     return Call(POOL, "aave_v3_pool", "getConfiguration", (token,))
@@ -62,7 +64,8 @@ def node(**settings: Any) -> FakeChain:
     chain.say(data("getReserveTokensAddresses"), A_TOKEN, NOWHERE, NOWHERE)
     chain.say(data("getInterestRateStrategyAddress"), STRATEGY)
     chain.say(configured(USDC), SETTINGS)
-    chain.say(configured(WETH), 18 << 48 | 1 << 56)
+    chain.say(configured(WETH), 18 << 48 | 1 << 56 | 8250 << 16)
+    chain.say(MODE, 0)
     chain.say(BALANCE, 10**11)
     for call in (data("getVirtualUnderlyingBalance"), data("getIsVirtualAccActive"), DEFICIT, JOINT):
         chain.say_raw(call, *GONE)

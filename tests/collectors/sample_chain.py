@@ -2,7 +2,8 @@
 
 `chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`)
 and `logs`, a call without `outputs` being one that fails (`success` false); `fees` a reward in wei and a fullness. `unbounded` names functions
-whose answer may be any number of its type: a node that tells another one cannot be caught out by its form, only by a proof or by another node.
+whose answer may be any number of its type, or single words of it (`extsload[6]`): a node that tells another one cannot be caught out by its form,
+only by a proof or by another node.
 `optional` names functions that an older version of the contract does not have: that they revert is an answer. Answers with `url` and
 `json` are those of an API that the source asks beside the node.
 """
@@ -88,7 +89,7 @@ class ChainSample(Sample):
         yield "NaN", {"raw": b"NaN"}
         yield "too long", {"raw": output + b"\0" * 70_000}
         for place in range(0, len(output), WORD):
-            if answer["function"] not in self.unbounded:
+            if not self.unbounded & {answer["function"], f"{answer['function']}[{place // WORD}]"}:
                 yield f"word {place // WORD} all ones", {"raw": output[:place] + b"\xff" * WORD + output[place + WORD :]}
 
     def _results(self) -> dict[str, object]:

@@ -66,6 +66,8 @@ def test_a_market_and_an_account_are_read_at_one_block_and_pass_the_door_whole()
         "borrowed.USDC": 1000.0,
         "supplied.WETH": 2.0,
         "borrowed.WETH": 0.0,
+        "liquidation_threshold.USDC": 0.0,
+        "liquidation_threshold.WETH": 0.825,
         "oracle_age_seconds": 600.0,
         "health_factor": 3.3,
         "collateral_usd": 4000.0,

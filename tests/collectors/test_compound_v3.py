@@ -103,6 +103,8 @@ def test_a_market_its_collateral_and_an_account_are_read_at_one_block_and_pass_t
         "borrowed.USDC": 1000.0,
         "supplied.WETH": 1.0,
         "borrowed.WETH": 0.0,
+        "liquidation_threshold.USDC": 0.0,
+        "liquidation_threshold.WETH": 0.9,
         "oracle_age_seconds": 200.0,
         "health_factor": 1.8,
         "collateral_usd": 2000.0,

@@ -3,18 +3,20 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monitor.chain import Block, Call, Failed
 from monitor.clock import SystemClock
-from monitor.collectors.uniswap_v3 import UniswapV3, parse_holding, parse_pool_address, parse_state, range_key, state_calls
+from monitor.collectors.uniswap_v3 import UniswapV3
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.errors import BadPayload, SourceError
 from monitor.registry import build
 from monitor.source import Harvest, Ports
+from monitor.v3_contracts import parse_holding, parse_pool_address, parse_state, place_of, range_key
 from tests.fake_chain import FakeChain, header
 from tests.fakes import FakeNet
 
@@ -86,6 +88,10 @@ def test_a_position_is_read_with_its_pool_at_one_block_and_passes_the_door_whole
         "position.token1": 2,
         "position.decimals0": 6,
         "position.decimals1": 18,
+        "position.sqrt_price_x96": Q96,
+        "position.tick": 0,
+        "position.tick_lower": -60,
+        "position.tick_upper": 60,
     }
     assert values(harvest, f"pool:local/{POOL}") == {
         "pool.sqrt_price_x96": Q96,
@@ -96,7 +102,7 @@ def test_a_position_is_read_with_its_pool_at_one_block_and_passes_the_door_whole
     }
     assert {(row.at, row.block_hash) for row in harvest.readings} == {(1_700_000_000_000, chain.head["hash"])}
     admission = admit(harvest.readings, source="uniswap-v3", received_at=1_700_000_000_000)
-    assert len(admission.observations) == 14
+    assert len(admission.observations) == 18
     assert admission.rejections == ()
 
 
@@ -183,7 +189,7 @@ def test_two_positions_of_one_pool_share_its_reads() -> None:
     twin = Position(id="twin", kind="uniswap-v3", chain="local", token_id=8)
     harvest = poll(chain, watch(LP, twin))
     assert values(harvest, "twin") == values(harvest)
-    assert len({(row.metric, row.subject) for row in harvest.readings}) == len(harvest.readings) == 9 + 9 + 5
+    assert len({(row.metric, row.subject) for row in harvest.readings}) == len(harvest.readings) == 13 + 13 + 5
     assert [method for method, _ in chain.asked].count("eth_call") == 3
 
 
@@ -221,6 +227,109 @@ def test_a_manager_that_is_no_address_is_refused_before_it_is_asked_F_067(manage
         build(UniswapV3, {"managers": {"local": manager}})
 
 
+ACCOUNT = "0x" + "d" * 40
+RANGE = Position(id="range", kind="uniswap-v3", chain="local", pool=POOL.upper().replace("0X", "0x"), account=ACCOUNT, tick_lower=-60, tick_upper=60)
+
+
+def with_range(*record: int) -> FakeChain:
+    """The same pool, in which the account holds a record of its own."""
+    chain = node()
+    chain.say(pool("token0"), TOKEN0)
+    chain.say(pool("token1"), TOKEN1)
+    chain.say(pool("positions", range_key(ACCOUNT, -60, 60)), *record)
+    return chain
+
+
+def test_a_range_of_an_account_is_paid_by_the_pool_itself_and_needs_no_manager() -> None:
+    harvest = poll(with_range(2 * 10**12, 0, GROWTH // 4, 17, 19), watch(RANGE), UniswapV3())
+    assert harvest.rejected == []
+    assert values(harvest) == {}
+    assert values(harvest, "range") == {
+        "position.liquidity": 2 * 10**12,
+        "position.amount0": 5_990_709_911,
+        "position.amount1": 5_990_709_911,
+        "position.fees0": (2 * 10**12 >> 8) + 17,
+        "position.fees1": (2 * 10**12 >> 10) + 19,
+        "position.token0": 1,
+        "position.token1": 2,
+        "position.decimals0": 6,
+        "position.decimals1": 18,
+        "position.sqrt_price_x96": Q96,
+        "position.tick": 0,
+        "position.tick_lower": -60,
+        "position.tick_upper": 60,
+    }
+    assert {subject for _, subject in SOURCE.provides(watch(RANGE))} == {"range"}
+    assert values(harvest, f"pool:local/{POOL}")["pool.reserve1"] == 10**16
+
+
+def test_a_range_and_an_nft_of_one_pool_are_read_in_one_pass_and_share_its_reads() -> None:
+    chain = with_range(2 * 10**12, 0, 0, 17, 19)
+    both = poll(chain, watch(RANGE, LP))
+    assert values(both) == values(poll(node(), watch(LP)))
+    assert values(both, "range")["position.fees1"] == (2 * 10**12 >> 9) + 19
+    assert [method for method, _ in chain.asked].count("eth_call") == 3
+    assert len({row.block_hash for row in both.readings}) == 1
+
+
+def test_a_range_without_liquidity_is_paid_what_it_is_still_owed() -> None:
+    told = values(poll(with_range(0, 5, 6, 17, 19), watch(RANGE)), "range")
+    assert [told[f"position.{name}"] for name in ("liquidity", "amount0", "amount1", "fees0", "fees1")] == [0, 0, 0, 17, 19]
+
+
+def test_a_range_that_was_emptied_is_worth_nothing_and_one_that_never_was_is_refused() -> None:
+    emptied = values(poll(with_range(0, 5, 0, 0, 0), watch(RANGE)), "range")
+    assert [emptied[f"position.{name}"] for name in ("liquidity", "amount0", "fees0")] == [0, 0, 0]
+    assert poll(with_range(0, 0, 0, 0, 0), watch(RANGE)) == Harvest(
+        [], ["range: its pool has no record of that account in that range: correct account, tick_lower or tick_upper, or delete the position"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("ticks", "reason"),
+    [
+        ((60, -60), "no range goes from tick 60 to -60: they must rise, between -887272 and 887272"),
+        ((60, 60), "no range goes from tick 60 to 60: they must rise, between -887272 and 887272"),
+        ((-887_273, 0), "no range goes from tick -887273 to 0: they must rise, between -887272 and 887272"),
+        ((0, 9_000_000), "no range goes from tick 0 to 9000000: they must rise, between -887272 and 887272"),
+        ((None, 60), "a range of a pool needs tick_lower and tick_upper"),
+        ((-60, None), "a range of a pool needs tick_lower and tick_upper"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_and_harms_no_other(ticks: tuple[int | None, int | None], reason: str) -> None:
+    odd = replace(RANGE, tick_lower=ticks[0], tick_upper=ticks[1])
+    harvest = poll(with_range(1, 0, 0, 0, 0), watch(odd, LP))
+    assert harvest.rejected == [f"range: {reason}"]
+    assert values(harvest)["position.fees0"] == FEES0
+
+
+def test_an_address_that_is_no_pool_is_named_and_harms_no_other_F_059() -> None:
+    chain = with_range(1, 0, 0, 0, 0)
+    chain.say_raw(pool("token0"), b"", success=False)
+    harvest = poll(chain, watch(RANGE, LP))
+    assert harvest.rejected == ["range: token0 reverted"]
+    assert values(harvest)["position.fees0"] == FEES0
+
+
+@pytest.mark.parametrize(("decimals", "read"), [(0, True), (36, True), (77, True), (78, False), (255, False)])
+def test_a_token_may_have_any_number_of_decimals_that_make_sense_F_057(decimals: int, read: bool) -> None:
+    chain = node()
+    chain.say(Call(TOKEN1, "erc20", "decimals"), decimals)
+    harvest = poll(chain, watch(LP))
+    if read:
+        assert (values(harvest)["position.decimals1"], harvest.rejected) == (decimals, [])
+    else:
+        assert harvest == Harvest([], [f"lp: a token says that it has {decimals} decimals, and 77 are the most that make sense"])
+
+
+def test_a_pool_without_a_price_owes_what_it_owed_to_a_position_without_liquidity_F_056() -> None:
+    chain = node()
+    chain.say(nft(7), *HELD[:7], 0, 0, 0, 11, 13)
+    chain.say(pool("slot0"), 0, 0, 0, 0, 0, 0, False)
+    told = values(poll(chain, watch(LP)))
+    assert [told[f"position.{name}"] for name in ("sqrt_price_x96", "amount0", "amount1", "fees0", "fees1")] == [0, 0, 0, 11, 13]
+
+
 def state_answers() -> list[Any]:
     edge = (10**12, 10**12, 0, 0, 0, 0, 0, True)
     return [(Q96, 0), (GROWTH,), (GROWTH // 2,), edge, edge, STAKE, (5,), (6,), (18,), (1,), (2,)]
@@ -228,14 +337,13 @@ def state_answers() -> list[Any]:
 
 @pytest.mark.parametrize("missing", range(9))
 def test_each_needed_answer_in_turn_can_fail_the_parse(missing: int) -> None:
-    holding = parse_holding(HELD)
+    place = place_of(parse_holding(HELD), MANAGER, (POOL,))
     block = Block(1, str(header()["hash"]), "", 1)
     answers: list[Any] = state_answers()
-    calls = state_calls(POOL, MANAGER, holding)
-    assert len(parse_state("lp", "local", block, holding, calls, answers)) == 14
+    assert len(parse_state("lp", "local", block, place, answers)) == 18
     answers[missing] = Failed("gone")
     with pytest.raises(BadPayload, match="gone"):
-        parse_state("lp", "local", block, holding, calls, answers)
+        parse_state("lp", "local", block, place, answers)
 
 
 def test_a_factory_that_does_not_answer_is_a_bad_payload() -> None:

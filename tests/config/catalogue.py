@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from monitor.config import Catalogue, Config, load
+from monitor.core.book import Watch
 from monitor.core.rule import Gate, Rule, Scope
 from monitor.core.units import HOUR, Count, Duration, Fraction
 from monitor.errors import ConfigError
@@ -44,6 +45,9 @@ class Cooldown(Gate):
 @dataclass(frozen=True, kw_only=True)
 class Public(Collector):
     """A source that needs no key."""
+
+    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+        return frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,13 @@ def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) 
 def position(**more: str) -> str:
     chosen = {"id": "p", "kind": "perp", "asset": "ETH", "size": "1"} | more
     return "positions: [{" + ", ".join(f"{k}: {v}" for k, v in chosen.items() if v) + "}]"
+
+
+def held(kind: str, **more: str) -> str:
+    """A chain, and a position on it that is read of an account."""
+    chosen = {"id": "p", "kind": kind, "chain": "base", "pool": f"'0x{'1' * 40}'", "account": f"'0x{'2' * 40}'"} | more
+    written = ", ".join(f"{k}: {v}" for k, v in chosen.items() if v)
+    return f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{written}}}]'
 
 
 def channel(**more: str) -> str:

@@ -143,7 +143,7 @@ def test_every_setting_the_starter_offers_is_valid_once_switched_on(tmp_path: Pa
     file = tmp_path / "hedge-monitor.yaml"
     file.write_text("\n".join(line[1:] if re.match("#( {2}|[^ ])", line) else line for line in starter().splitlines()))
     config = load(file, {"VAULT_KEY": "0123456789"}, discover())
-    assert len(config.positions) == 4
+    assert len(config.positions) == 5
     assert list(config.alerts.channels) == ["phone"]
     assert config.server.token is not None and config.server.push_token is not None
     assert {"http-json", "prometheus", "folder"} <= config.working_sources.keys()

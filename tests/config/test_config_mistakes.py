@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monitor.config import discover, load
 from monitor.config.checks import checksummed
 from monitor.errors import ConfigError
-from tests.config.catalogue import CATALOGUE, channel, load_text, position, problems, whsec
+from tests.config.catalogue import CATALOGUE, channel, held, load_text, position, problems, whsec
 
 VITALIK = "d8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 
@@ -29,7 +29,24 @@ def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path)
     ]
 
 
+def option(**more: str) -> str:
+    return position(**({"kind": "option", "right": "put", "strike": "1800 USD", "expiry": "2026-12-25", "size": "2"} | more))
+
+
+def condor(**more: str) -> str:
+    strikes = "[1500 USD, 1700 USD, 2300 USD, 2500 USD]"
+    return position(**({"kind": "iron-condor", "strikes": strikes, "expiry": "2026-12-25", "size": "2", "credit": "30 USD"} | more))
+
+
+def test_options_and_condors_are_read_and_may_have_expired(tmp_path: Path) -> None:
+    (bought,) = load_text(tmp_path, option(venue="deribit", size="-2")).positions
+    assert (bought.right, bought.strike, bought.expiry, bought.size, bought.venue) == ("put", 1800.0, "2026-12-25", -2.0, "deribit")
+    (sold,) = load_text(tmp_path, condor(asset="SPX", expiry="2020-01-17T14:30:00Z")).positions
+    assert (sold.strikes, sold.expiry, sold.credit) == ((1500.0, 1700.0, 2300.0, 2500.0), "2020-01-17T14:30:00Z", 30.0)
+
+
 LP = "{id: p, kind: uniswap-v3, chain: bse, token_id: 1}"
+RANGE = "id: p, kind: uniswap-v3, chain: base, pool: '0x" + "a" * 40 + "', account: '0x" + "b" * 40 + "'"
 CASES = {
     "F-150 typo in a section": ("boook: {}", 1, "boook", "did you mean book?"),
     "F-150 typo in a rule's id": ("rules:\n  tvl-drawdwn: {}", 2, "rules.tvl-drawdwn", "did you mean tvl-drawdown?"),
@@ -119,10 +136,77 @@ CASES = {
     "LP without token id": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `token_id`"),
     "LP without chain": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `chain`"),
     "perp without size": (position(size=""), 1, "positions[0]", "needs `size`"),
+    "option of no size": (option(size="0"), 1, "positions[0]", "needs `size`"),
+    "option without its right": (option(right=""), 1, "positions[0]", "a position of kind option needs `right`"),
+    "option of a misspelt right": (option(right="putt"), 1, "positions[0].right", "must be one of put, call, this is 'putt'; did you mean put?"),
+    "option below nil": (option(strike="-5 USD"), 1, "positions[0].strike", "must be above 0"),
+    "option that never expires": (option(expiry=""), 1, "positions[0]", "needs `expiry`"),
+    "expiry as venues write it": (option(expiry="25DEC26"), 1, "positions[0].expiry", "'25DEC26' is no date; write 2026-12-25 (08:00 UTC for crypto"),
+    "condor of three strikes": (condor(strikes="[1 USD, 2 USD, 3 USD]"), 1, "positions[0].strikes", "must be four, these are 3"),
+    "condor whose strikes fall": (
+        condor(strikes="[1700 USD, 1500 USD, 2300 USD, 2500 USD]"),
+        1,
+        "positions[0].strikes",
+        "each above the one before: bought put, sold put, sold call, bought call",
+    ),
+    "condor of no size": (condor(size="0"), 1, "positions[0]", "a position of kind iron-condor needs `size`"),
+    "condor with a right": (condor(right="put"), 1, "positions[0].right", "does not belong to a position of kind iron-condor"),
+    "half-spread of options above 100%": ("book: {option_half_spread: 5}", 1, "book.option_half_spread", "write 10% or 0.1"),
     "tokens without amounts": ("positions: [{id: p, kind: tokens}]", 1, "positions[0]", "needs `amounts`"),
+    "pair without pool": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `pool`"),
+    "pair without holder": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `account`"),
+    "pair with a token id": (held("uniswap-v2", token_id="4"), 2, "positions[0].token_id", "does not belong to a position of kind uniswap-v2"),
+    "pair of one asset": (
+        held("uniswap-v2", assets="[USDC]"),
+        2,
+        "positions[0].assets",
+        "the two tokens of its pool, in the pool's order, this names 1",
+    ),
+    "range of three assets": (
+        'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 1, assets: [A, B, C]}]',
+        2,
+        "positions[0].assets",
+        "the two tokens of its pool, in the pool's order, this names 3",
+    ),
+    "pair at a name": (held("uniswap-v2", pool="here"), 2, "positions[0].pool", "must be an address, 0x and 40 hexadecimal digits"),
+    "vault without holder": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `account`"),
+    "vault without vault": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `pool`"),
+    "vault with amounts": (held("erc-4626", amounts="{ETH: 1}"), 2, "positions[0].amounts", "does not belong to a position of kind erc-4626"),
+    "vault of two assets": (held("erc-4626", assets="[A, B]"), 2, "positions[0].assets", "the one asset of its vault, this names 2"),
+    "wallet without assets": (held("tokens", pool=""), 2, "positions[0]", "needs `amounts` or `chain`, `account` and `assets`"),
+    "wallet read and declared": (
+        held("tokens", pool="", amounts="{ETH: 1}"),
+        2,
+        "positions[0]",
+        "declares `amounts` and names an `account` or `assets` to read; keep the one or the other",
+    ),
+    "amounts and assets": (
+        "positions: [{id: p, kind: tokens, amounts: {ETH: 1}, assets: [USDC]}]",
+        1,
+        "positions[0]",
+        "keep the one or the other",
+    ),
+    "treasury of nobody": ("positions: [{id: p, kind: treasury}]", 1, "positions[0]", "a position of kind treasury needs `protocol`"),
+    "treasury of a name": (
+        "positions: [{id: p, kind: treasury, protocol: uniswap}]",
+        1,
+        "positions[0].protocol",
+        "'uniswap' is not a protocol; write protocol:uniswap, in lower case",
+    ),
+    "treasury with an account": (
+        "positions: [{id: p, kind: treasury, protocol: 'protocol:x', account: me}]",
+        1,
+        "positions[0].account",
+        "does not belong to a position of kind treasury",
+    ),
     "field of another kind": (position(token_id="5"), 1, "positions[0].token_id", "does not belong to"),
     "token id in hexadecimal": (position(kind="uniswap-v3", token_id="0x12"), 1, "positions[0].token_id", "whole number"),
     "negative token id": (position(token_id="-1"), 1, "positions[0].token_id", "2^256"),
+    "ticks upside down": (f"positions: [{{{RANGE}, tick_lower: 60, tick_upper: -60}}]", 1, "positions[0].tick_upper", "above tick_lower"),
+    "no ticks between": (f"positions: [{{{RANGE}, tick_lower: 0, tick_upper: 0}}]", 1, "positions[0].tick_upper", "above tick_lower"),
+    "a tick below all": (f"positions: [{{{RANGE}, tick_lower: -887273, tick_upper: 0}}]", 1, "positions[0].tick_upper", "from -887272"),
+    "a tick above all": (f"positions: [{{{RANGE}, tick_lower: 0, tick_upper: 887273}}]", 1, "positions[0].tick_upper", "to 887272"),
+    "range without its upper end": (f"positions: [{{{RANGE}, tick_lower: 0}}]", 1, "positions[0]", "needs `token_id` or `pool`"),
     "asset in lower case": (position(asset="eth"), 1, "positions[0].asset", "in capitals"),
     "exposed to nonsense": (position(exposed_to="[uniswap]"), 1, "exposed_to[0]", "protocol:aave-v3"),
     "bad id": (position(id="My Position"), 1, "positions[0].id", "lower-case"),
@@ -167,8 +251,16 @@ NEAR_MISSES = {
     "exit just inside": "rules: {tvl-drawdown: {exit: 7.999%}}",
     "all of the capital": "book: {envelope: 100%}",
     "highest port": "server: {port: 65535}",
+    "a pair": held("uniswap-v2"),
+    "a pair of tokens that are not well known": held("uniswap-v2", assets="[AAA, BBB]", deposited="{AAA: 1}"),
+    "a vault": held("erc-4626", assets="[USDC]"),
+    "a wallet": held("tokens", pool="", assets="[ETH, USDC]"),
+    "declared tokens on a chain": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: tokens, chain: base, amounts: {ETH: 1}}]',
+    "a treasury": "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}]",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
     "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: ' + f"{2**256 - 1}}}]",
+    "widest range": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: -887272, tick_upper: 887272}}]',
+    "range of one tick": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: 0, tick_upper: 1}}]',
     "no governance": "governance: {}",
     "a mirror with a good address": f"sources: {{defillama: {{endpoint: 'https://x.example/0x{VITALIK}'}}}}",
 }
@@ -327,6 +419,9 @@ def test_any_variable_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, pat
     ("written", "said"),
     [
         ("safe: {safes: [wallet]}", "must be a chain and an address on it, such as ethereum/0x"),
+        ("wallet-tokens: {tokens: {USDC: here}}", "must be a chain and an asset on it, such as base/CBETH, this is 'USDC'"),
+        ("wallet-tokens: {native: {base: eth}}", "must be an asset in capitals, such as ETH, this is 'eth'"),
+        ("erc4626: {by_request: [vault]}", "must be an address, 0x and 40 hexadecimal digits, this is 'vault'"),
         ("uniswap-v3: {managers: {base: here}}", "must be an address, 0x and 40 hexadecimal digits, this is 'here'"),
         ("defillama-treasury: {treasuries: [Uni Swap]}", "must be lower-case letters, digits, dashes and dots, this is 'Uni Swap'"),
     ],

@@ -18,6 +18,7 @@ from monitor.core.aave import (
     Bps,
     Configuration,
     Curve,
+    EfficiencyMode,
     Holding,
     PerSecond,
     Ray,
@@ -39,6 +40,7 @@ from monitor.core.aave import (
     rates,
     ray_div,
     ray_mul,
+    threshold_in_force,
 )
 
 amounts = st.integers(0, 2**112)
@@ -190,10 +192,33 @@ def test_a_curve_without_an_optimum_has_no_rates_where_the_contract_reverts() ->
 def test_the_settings_of_a_reserve_are_read_out_of_their_word() -> None:
     word = 8000 | 8250 << 16 | 10500 << 32 | 18 << 48 | 1 << 56 | 1 << 58 | 1500 << 64 | 1_400_000 << 80 | 1_800_000 << 116
     settings = configuration(word | 7 << 168)
-    assert settings == Configuration(Bps(8000), Bps(8250), 18, True, False, True, False, Bps(1500), 1_400_000, 1_800_000)
+    assert settings == Configuration(Bps(8000), Bps(8250), 18, True, False, True, False, Bps(1500), 1_400_000, 1_800_000, 7)
     assert configuration(word | 1 << 57).frozen
     assert configuration(word | 1 << 60).paused
     assert not configuration(word & ~(1 << 56)).active
+
+
+@pytest.mark.parametrize(
+    ("own", "category", "mode", "reserve_id", "expected"),
+    [
+        (8250, 0, None, 0, 8250),
+        (8250, 1, None, 0, 8250),
+        (8250, 1, EfficiencyMode(1, Bps(9300), None), 0, 9300),
+        (8250, 2, EfficiencyMode(1, Bps(9300), None), 0, 8250),
+        (8250, 1, EfficiencyMode(1, Bps(9300), 0b100), 0, 8250),
+        (8250, 0, EfficiencyMode(1, Bps(9300), 0b101), 0, 9300),
+        (8250, 0, EfficiencyMode(1, Bps(9300), 0b100), 2, 9300),
+        (8250, 0, EfficiencyMode(1, Bps(9300), 0b011), 2, 8250),
+        (8250, 0, EfficiencyMode(1, Bps(9300), 0b1000), 2, 8250),
+        (1, 1, EfficiencyMode(1, Bps(9300), None), 0, 9300),
+        (0, 1, EfficiencyMode(1, Bps(9300), None), 0, 0),
+        (0, 1, EfficiencyMode(1, Bps(9300), 0b1), 0, 0),
+    ],
+)
+def test_an_efficiency_mode_lends_its_threshold_to_its_members_alone(
+    own: int, category: int, mode: EfficiencyMode | None, reserve_id: int, expected: int
+) -> None:
+    assert threshold_in_force(configuration(own << 16 | category << 168), mode, reserve_id) == expected
 
 
 def test_health_is_collateral_at_its_threshold_over_debt() -> None:

@@ -54,9 +54,9 @@ class Anvil:
     def accounts(self) -> list[str]:
         return [Web3.to_checksum_address(account) for account in self.call("eth_accounts")]
 
-    def send(self, sender: str, to: str | None, payload: str) -> dict[str, Any]:
+    def send(self, sender: str, to: str | None, payload: str, value_wei: int = 0) -> dict[str, Any]:
         """Mine one transaction and return its receipt; RuntimeError if it reverts."""
-        target = {} if to is None else {"to": to}
+        target = {"value": hex(value_wei)} | ({} if to is None else {"to": to})
         sent = self.change("eth_sendTransaction", {"from": sender, "data": payload, "gas": hex(15_000_000), **target})
         receipt = self._receipt(sent)
         if receipt["status"] != "0x1":

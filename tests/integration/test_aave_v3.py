@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from web3 import Web3
 from monitor.chain import Block, BlockPinnedReader
 from monitor.clock import SystemClock
 from monitor.collectors.aave_v3 import AaveV3, Market, find_desk, read_markets
-from monitor.core import aave
+from monitor.core import aave, liquidation
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.net import HttpNet
@@ -119,6 +119,20 @@ def theirs(world: Aave, symbol: str, block: Block) -> dict[str, int]:
         "borrow cap": borrow_cap,
         "supply cap": supply_cap,
     }
+
+
+def recomputed(world: Aave, seen: dict[str, float], block_hash: str) -> tuple[float, float]:
+    """Health out of the readings alone and the oracle's prices: as liquidation prices have it, and with the pool's own rounding.
+
+    The pool rounds the average threshold of all collateral down to four digits.
+    """
+    at = {"blockHash": block_hash}
+    prices = {symbol: world.oracle.read("getAssetPrice", token.address, block=at) / 10**8 for symbol, token in world.tokens.items()}
+    backing = {symbol: seen[f"supplied.{symbol}"] * seen[f"liquidation_threshold.{symbol}"] for symbol in world.tokens}
+    plain = liquidation.health(liquidation.Account(backing, {symbol: seen[f"borrowed.{symbol}"] for symbol in world.tokens}), prices)
+    collateral_usd = sum(seen[f"supplied.{symbol}"] * prices[symbol] for symbol in prices if backing[symbol])
+    average = sum(backing[symbol] * prices[symbol] for symbol in prices) / collateral_usd
+    return plain, plain * int(average * 10**4 + 1e-6) / 10**4 / average
 
 
 def health_of(world: Aave, user: str, block: Block) -> tuple[aave.Health, list[int]]:
@@ -256,6 +270,45 @@ def test_an_account_in_an_efficiency_mode_has_the_health_that_the_pool_says_F_07
     after = values(harvest, "alike")["health_factor"]
     assert after == world.pool.read("getUserAccountData", user, block=at)[5] / 10**18
     assert after > before
+
+
+def test_thresholds_recompute_the_health_that_the_pool_says_in_an_efficiency_mode_and_out_of_it(chain: Anvil) -> None:
+    """Collateral in and out of the mode, one asset that is owed as well, and one that is switched off as collateral."""
+    market = deploy(chain)
+    lender, user = market.users[:2]
+    market.supply(lender, "USDC", 10**6 * 10**6)
+    market.configure("setEModeCategory", 1, 9000, 9300, 10200, NOWHERE, "alike")
+    for symbol in ("WETH", "USDC"):
+        market.configure("setAssetEModeCategory", market.tokens[symbol].address, 1)
+    market.supply(user, "WETH", 7 * 10**18)
+    market.supply(user, "WBTC", 10**7)
+    market.supply(user, "USDC", 5_000 * 10**6)
+    market.borrow(user, "USDC", 6_543_210_987)
+    position = Position(id="loan", kind="aave-v3", chain="local", account=user, assets=("WETH", "USDC", "WBTC"))
+    steps: list[tuple[Callable[[], object], dict[str, float]]] = [
+        (lambda: None, {"WETH": 0.825, "USDC": 0.8, "WBTC": 0.75}),
+        (lambda: market.pool.send(user, "setUserEMode", 1), {"WETH": 0.93, "USDC": 0.93, "WBTC": 0.75}),
+        (
+            lambda: market.pool.send(user, "setUserUseReserveAsCollateral", market.tokens["WBTC"].address, False),
+            {"WETH": 0.93, "USDC": 0.93, "WBTC": 0},
+        ),
+        (lambda: market.pool.send(user, "setUserEMode", 0), {"WETH": 0.825, "USDC": 0.8, "WBTC": 0}),
+    ]
+    factors = []
+    for change, thresholds in steps:
+        change()
+        market.wait(86400)
+        market.refresh()
+        harvest = poll(market, position)
+        seen, block_hash = values(harvest, "loan"), harvest.readings[0].block_hash
+        assert harvest.rejected == []
+        assert {symbol: seen[f"liquidation_threshold.{symbol}"] for symbol in thresholds} == thresholds
+        said = market.pool.read("getUserAccountData", user, block={"blockHash": block_hash})[5] / 10**18
+        plain, rounded = recomputed(market, seen, block_hash)
+        assert rounded == pytest.approx(said, rel=1e-9)
+        assert said * (1 - 1e-12) <= plain < said * (1 + 1.5e-4)
+        factors.append(said)
+    assert factors[1] > factors[0] and factors[2] < factors[1] and factors[3] < factors[2]
 
 
 def test_full_use_is_a_true_extreme_and_passes_and_more_than_the_curve_charges_is_refused_F_076(chain: Anvil) -> None:

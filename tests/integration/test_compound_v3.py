@@ -6,10 +6,13 @@ What it proves: calls and answers travel as Comet's interface says. What it does
 import asyncio
 import random
 
+import pytest
+
 from monitor.clock import SystemClock
 from monitor.collectors.compound_v3 import CompoundV3
 from monitor.core.aave import apy
 from monitor.core.book import Chain, Position, Watch
+from monitor.core.liquidation import Account, health
 from monitor.net import HttpNet
 from monitor.source import Harvest, Ports
 from tests.integration.aave import NOWHERE
@@ -44,4 +47,7 @@ def test_a_market_and_an_account_travel_as_the_interface_says(chain: Anvil) -> N
     assert seen["lending.supply_cap", "lending:local/compound-v3-usdc/WETH"] == 1000
     assert (seen["account.supplied.WETH", "loan"], seen["account.borrowed.USDC", "loan"]) == (0.75, 900)
     assert seen["account.health_factor", "loan"] == 0.75 * 2000 * 0.9 / 900
+    held = Account({"WETH": 0.75 * seen["account.liquidation_threshold.WETH", "loan"], "USDC": 0.0}, {"WETH": 0.0, "USDC": 900.0})
+    assert seen["account.liquidation_threshold.USDC", "loan"] == 0.0
+    assert health(held, {"WETH": 2000.0, "USDC": 1.0}) == pytest.approx(seen["account.health_factor", "loan"], rel=1e-12)
     assert len({row.block_hash for row in harvest.readings}) == 1

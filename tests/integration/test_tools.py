@@ -3,6 +3,8 @@
 import json
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,24 @@ def test_an_integration_test_may_reach_loopback():
 def test_an_integration_test_may_not_leave_the_machine():
     with pytest.raises(SocketConnectBlockedError, match=r"192\.0\.2\.1"):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
+
+
+def test_what_is_installed_by_half_is_seen_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Two workers start with nothing: the second looks only when the first has finished."""
+    monkeypatch.setattr(tools, "UNPACKED", tmp_path)
+    monkeypatch.setattr(tools, "NODE_MODULES", tmp_path)
+    half_done, seen = threading.Event(), list[bool]()
+
+    def install() -> None:
+        (tmp_path / "package").mkdir()
+        half_done.set()
+        time.sleep(0.2)
+        (tmp_path / "package" / "whole").touch()
+
+    monkeypatch.setattr(tools, "_install_node_packages", install)
+    first = threading.Thread(target=tools.node_package, args=("package",))
+    first.start()
+    assert half_done.wait(10)
+    seen.append((tools.node_package("package") / "whole").exists())
+    first.join()
+    assert seen == [True]

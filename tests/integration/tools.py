@@ -5,11 +5,14 @@ Node packages come from package-lock.json into node_modules/, Prometheus from th
 service is started), Chromium by the package manager.
 """
 
+import fcntl
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -33,8 +36,9 @@ def missing(what: str, how: str) -> NoReturn:
 def node_package(name: str) -> Path:
     """The folder of a locked node package, such as `@uniswap/v3-core`."""
     folder = NODE_MODULES / name
-    if not folder.is_dir():
-        _install_node_packages()
+    with _one_at_a_time():
+        if not folder.is_dir():
+            _install_node_packages()
     return folder if folder.is_dir() else missing(name, "npm install --ignore-scripts")
 
 
@@ -57,24 +61,35 @@ def promtool_path() -> Path:
 def chromium_path() -> Path:
     """A Chromium that Playwright can drive by `executable_path`."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    found = _first(names)
-    if found is None and _is_root():
-        _update_package_lists()
-        _succeeds("apt-get", "-qq", "install", "--yes", "--no-install-recommends", "chromium")
+    with _one_at_a_time():
         found = _first(names)
+        if found is None and _is_root():
+            _update_package_lists()
+            _succeeds("apt-get", "-qq", "install", "--yes", "--no-install-recommends", "chromium")
+            found = _first(names)
     return found or missing("chromium", "apt-get install chromium")
 
 
 def _prometheus_program(name: str) -> Path:
-    found = _first((name, str(UNPACKED / "usr" / "bin" / name)))
-    if found is None:
-        _unpack_debian_package("prometheus")
-        found = _first((str(UNPACKED / "usr" / "bin" / name),))
+    with _one_at_a_time():
+        found = _first((name, str(UNPACKED / "usr" / "bin" / name)))
+        if found is None:
+            _unpack_debian_package("prometheus")
+            found = _first((str(UNPACKED / "usr" / "bin" / name),))
     return found or missing(name, "apt-get install prometheus")
 
 
 def _first(names: tuple[str, ...]) -> Path | None:
     return next((Path(path) for path in map(shutil.which, names) if path), None)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Tests run side by side in processes of their own: none may see what another has installed by half."""
+    UNPACKED.mkdir(exist_ok=True)
+    with (UNPACKED / "installing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @cache
@@ -85,7 +100,6 @@ def _install_node_packages() -> None:
 
 @cache
 def _unpack_debian_package(name: str) -> None:
-    UNPACKED.mkdir(exist_ok=True)
     if not _succeeds("apt-get", "-qq", "download", name, folder=UNPACKED):
         if not _is_root():
             return

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from web3 import Web3
@@ -29,8 +30,13 @@ class Contract:
     address: str
     abi: list[dict[str, Any]]
 
+    @cached_property
+    def _encoder(self) -> Any:
+        # Made once: it takes longer than a transaction.
+        return OFFLINE.eth.contract(abi=self.abi)
+
     def payload(self, name: str, *args: Any) -> str:
-        return str(OFFLINE.eth.contract(abi=self.abi).encode_abi(name, args=args))
+        return str(self._encoder.encode_abi(name, args=args))
 
     def decoded(self, name: str, answer: str) -> Any:
         [entry] = [e for e in self.abi if e.get("type") == "function" and e["name"] == name]
@@ -131,6 +137,45 @@ class Uniswap:
         """However large a swap it takes to bring the price to this tick, which it must not be at."""
         goal = sqrt_ratio_at_tick(tick)
         self.swap(goal < self.pool.read("slot0")[0], 10**24, goal)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """A contract that holds ranges in the pool itself, without the position manager."""
+
+    world: Uniswap
+    owner: Contract
+
+    def put(self, ticks: tuple[int, int], liquidity: int) -> None:
+        self._send("put", *ticks, liquidity)
+
+    def take(self, ticks: tuple[int, int], liquidity: int) -> None:
+        """Burn so much; its tokens are owed from then on. Of nothing: the pool writes down what fees it owes."""
+        self._send("take", *ticks, liquidity)
+
+    def collect(self, ticks: tuple[int, int]) -> None:
+        self._send("collect", *ticks)
+
+    def liquidity(self, ticks: tuple[int, int], block: Any = "latest") -> int:
+        key = Web3.solidity_keccak(["address", "int24", "int24"], [self.owner.address, *ticks])
+        return int(self.world.pool.read("positions", key, block=block)[0])
+
+    def paid(self, ticks: tuple[int, int], block: dict[str, Any]) -> tuple[int, Payout]:
+        """Liquidity, and what the pool would pay for burning all of it and collecting, in one eth_call at a block."""
+        liquidity = self.liquidity(ticks, block)
+        burned0, burned1, paid0, paid1 = self.owner.read("leave", self.world.pool.address, *ticks, liquidity, block=block)
+        return liquidity, Payout(burned0, burned1, paid0 - burned0, paid1 - burned1)
+
+    def _send(self, name: str, *args: Any) -> None:
+        self.owner.send(self.world.owner, name, self.world.pool.address, *args)
+
+
+def ranges_of(world: Uniswap) -> Ranges:
+    """A new owner of ranges, with plenty of both tokens."""
+    owner = deployed(world.chain, compiled()["RangeOwner"])
+    for token in world.tokens:
+        token.send(world.owner, "mint", owner.address, RICH)
+    return Ranges(world, owner)
 
 
 def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.core.beta import Beta
+from monitor.core.market_beta import CLOSE
 from monitor.core.observation import Observation
 from monitor.core.rule import Input
 from monitor.core.sessions import is_session
@@ -12,7 +13,7 @@ from monitor.core.units import DAY, HOUR, parse_time
 from monitor.core.verdict import State, Unknown, Verdict
 from monitor.core.vocabulary import SESSION_CLOSE_MS
 from monitor.registry import build
-from monitor.rules.domain_priority import CLOSE, DomainPriority
+from monitor.rules.domain_priority import DomainPriority
 from tests.builders import seen, view_of
 
 RULE = DomainPriority()

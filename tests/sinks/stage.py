@@ -241,5 +241,7 @@ def position(now: int) -> list[Observation]:
     numbers = {
         "liquidity": 4_512_889_014_577_332_118, "amount0": amount0, "amount1": amount1, "fees0": 412 * 10**15, "fees1": 1_180 * 10**6,
         "token0": WETH, "token1": USDC, "decimals0": 18, "decimals1": 6,
+        "sqrt_price_x96": math.isqrt((int(spot * 10**6) << 192) // 10**18), "tick": math.floor(math.log(spot * 1e-12, 1.0001)),
+        "tick_lower": -207_240, "tick_upper": -188_040,
     }  # fmt: skip
     return [Observation(f"position.{name}", "eth-usdc", "ethereum", now, now, value, BLOCK) for name, value in numbers.items()]

@@ -138,7 +138,10 @@ def test_active_layers_protect_and_are_taken_off_the_net_delta():
     approve_all(stage)
     after, layer = shown(stage), next(iter(stage.engine.state.ledger)).proposal
     assert before["protected_ratio"] == 0
-    assert after["book"]["net_delta_usd"]["ETH"] == pytest.approx(before["net_delta_usd"]["ETH"] - layer.notional_usd)
+    price = stage.engine.view().price_usd("ETH")
+    # The coins were sold at the price of the quote; what they are worth moves on.
+    assert price != layer.price_usd
+    assert after["book"]["net_delta_usd"]["ETH"] == pytest.approx(before["net_delta_usd"]["ETH"] - layer.notional_usd / layer.price_usd * price)
     assert after["book"]["protected_ratio"] == pytest.approx(layer.notional_usd / before["net_delta_usd"]["ETH"])
     assert after["ladder"][0]["notional_usd"] == {"active": layer.notional_usd}
     assert after["headline"].startswith("Three triggers fired, one layer in force, one layer refused for now.")

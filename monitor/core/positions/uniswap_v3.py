@@ -1,13 +1,16 @@
 """Uniswap v3 positions, from the chain's own integers."""
 
 from monitor.core.book import Position
-from monitor.core.exposure import Coins
+from monitor.core.exposure import Coins, Exposure, Together
+from monitor.core.ranges import range_of
 from monitor.core.tokens import ASSET_OF, underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
 
-EXACT_FIELDS = ("liquidity", "amount0", "amount1", "fees0", "fees1")
+EXACT_FIELDS = ("liquidity", "amount0", "amount1", "fees0", "fees1", "sqrt_price_x96", "tick", "tick_lower", "tick_upper")
+MOST_DECIMALS = 77
+"""10**78 is more than a chain can count."""
 
 
 def value(view: View, position: Position) -> Valuation:
@@ -15,14 +18,34 @@ def value(view: View, position: Position) -> Valuation:
     points = {name: newest(view, f"position.{name}", position) for name in EXACT_FIELDS}
     block_hash, _ = of_one_block(points.values(), "the position's numbers")
     exact = {name: int(point.value) for name, point in points.items()}
-    held: dict[str, float] = {}
-    for side in ("0", "1"):
-        decimals = int(newest(view, "position.decimals" + side, position).value)
-        amount = (exact["amount" + side] + exact["fees" + side]) / 10**decimals
-        asset = pool_asset(view, position, int(side))
-        held[asset] = held.get(asset, 0.0) + amount
+    assets = pool_asset(view, position, 0), pool_asset(view, position, 1)
+    decimals = _decimals(view, position, 0), _decimals(view, position, 1)
+    drawn, fees, held = dict[str, float](), dict[str, float](), dict[str, float]()
+    for side, (asset, digits) in enumerate(zip(assets, decimals, strict=True)):
+        unit, amount, fee = 10**digits, exact[f"amount{side}"], exact[f"fees{side}"]
+        for into, raw in ((drawn, amount), (fees, fee), (held, amount + fee)):
+            into[asset] = into.get(asset, 0.0) + raw / unit
     delta_usd = {asset: amount * view.price_usd(asset) for asset, amount in held.items()}
-    return Valuation(sum(delta_usd.values()), held, delta_usd, Coins(held), exact, block_hash)
+    exposure = Together((_range(assets, exact, decimals, drawn), Coins(fees)))
+    return Valuation(sum(delta_usd.values()), held, delta_usd, exposure, exact, block_hash)
+
+
+def _range(assets: tuple[str, str], exact: dict[str, int], decimals: tuple[int, int], drawn: dict[str, float]) -> Exposure:
+    """The liquidity as a function of prices. Of one asset on both sides it is what it holds now: their prices never part."""
+    if assets[0] == assets[1]:
+        return Coins(drawn)
+    try:
+        return range_of(assets, exact["liquidity"], (exact["tick_lower"], exact["tick_upper"]), decimals)
+    except ValueError as problem:
+        raise Unknown("range", str(problem)) from None
+
+
+def _decimals(view: View, position: Position, side: int) -> int:
+    """Raises Unknown for more than amounts can have."""
+    digits = int(newest(view, f"position.decimals{side}", position).value)
+    if digits > MOST_DECIMALS:
+        raise Unknown("decimals", f"token{side} of position {position.id} has {digits} decimals: more than an amount has digits")
+    return digits
 
 
 def pool_asset(view: View, position: Position, side: int) -> str:

@@ -226,7 +226,12 @@ class Amount {
 
 // --- positions, decisions, sources --------------------------------------------------------------------------------------
 
-const KINDS = { "uniswap-v3": "Uniswap v3 liquidity", perp: "Perpetual, notional", tokens: "Tokens" };
+const KINDS = {
+  "uniswap-v2": "Uniswap v2 liquidity", "uniswap-v3": "Uniswap v3 liquidity", "uniswap-v4": "Uniswap v4 liquidity",
+  curve: "Curve liquidity", balancer: "Balancer liquidity", "erc-4626": "Vault shares", "aave-v3": "Aave v3 account",
+  "compound-v3": "Compound v3 account", perp: "Perpetual, equity", option: "Option", "iron-condor": "Iron condor", tokens: "Tokens",
+  treasury: "Treasury",
+};
 
 export class Position {
   constructor() {
@@ -234,14 +239,19 @@ export class Position {
     this.kind = h("span", { class: "soft" });
     this.delta = h("span", { class: "figure soft" });
     this.id = h("span", { class: "title" });
-    this.element = h("article", { class: "position" },
+    const summary = h("div", {},
       h("div", { class: "line" }, this.id, this.value), h("div", { class: "line under" }, this.kind, this.delta));
+    this.disclosure = new Disclosure(summary, positionInside, "position");
+    this.element = this.disclosure.element;
   }
 
   show(position) {
     say(this.id, position.id);
     const kind = KINDS[position.kind] ?? position.kind;
     mark(this.element, "data-unknown", position.unknown !== undefined);
+    mark(this.element, "data-out", position.range !== undefined && position.range.state !== "inside");
+    mark(this.element, "title", position.block_hash ? `Read at block ${position.block_hash}` : undefined);
+    this.disclosure.show(position);
     if (position.unknown !== undefined) {
       say(this.value, "not known");
       say(this.kind, `${kind}: ${position.unknown}`);
@@ -249,10 +259,22 @@ export class Position {
       return;
     }
     say(this.value, usd(position.value_usd));
-    say(this.kind, position.chain ? `${kind} on ${position.chain}` : kind);
+    say(this.kind, [kind, position.chain && `on ${position.chain}`, standing(position)].filter(Boolean).join(" "));
     say(this.delta, Object.entries(position.amounts).map(([asset, amount]) => `${number(+amount.toPrecision(5))} ${asset}`).join(" + "));
-    mark(this.element, "title", position.block_hash ? `Read at block ${position.block_hash}` : undefined);
   }
+}
+
+// The one thing to know before opening it.
+function standing(position) {
+  if (position.range && position.range.state !== "inside") return "\u00b7 out of range";
+  if (position.health_factor !== undefined) return `\u00b7 health ${position.health_factor.toFixed(2)}`;
+  return "";
+}
+
+function positionInside(position) {
+  const deltas = Object.entries(position.delta_usd ?? {}).map(([asset, value]) => `${usd(value)} of ${asset}`);
+  const said = [...(deltas.length ? [`Delta: ${deltas.join(", ")}`] : []), ...(position.says ?? [position.unknown])];
+  return [h("ul", { class: "says" }, said.map((sentence) => h("li", {}, sentence)))];
 }
 
 const KINDS_TOLD = { fired: "Fired", over: "Over", proposed: "Proposed", refused: "Refused", blind: "Blind", seeing: "Seeing", source: "Source", silence: "Silenced" };

@@ -28,6 +28,16 @@ class Figure {
   }
 }
 
+class Sentence {
+  constructor() {
+    this.element = h("li");
+  }
+
+  show({ sentence }) {
+    say(this.element, sentence);
+  }
+}
+
 function figures(model) {
   const { book, sight } = model;
   const shown = [{ name: "Can it see?", value: SIGHT[sight.state], means: `${sight.sources_up} of ${sight.sources} sources heard`, tone: sight.state }];
@@ -38,8 +48,13 @@ function figures(model) {
     const per = value < 0 ? "gains" : "loses";
     shown.push({ name: `Net delta, ${asset}`, value: usd(value), means: `${per} ${usd(Math.abs(value) / 100)} per 1% fall` });
   }
+  const stress = book.risk?.stress;
+  if (stress) {
+    const move = `in a ${stress.direction} of ${stress.sigmas} sigma in ${stress.days} days`;
+    shown.push({ name: "A bad week", value: usd(-stress.protected_loss_usd), means: move });
+  }
   if (book.protected_ratio !== undefined) {
-    shown.push({ name: "Protected", value: percent(book.protected_ratio, 0), means: "of the long delta, by active layers" });
+    shown.push({ name: "Protected", value: percent(book.protected_ratio, 0), means: "of what would lose, by active layers" });
   }
   if (book.regime !== undefined) shown.push({ name: "Regime", value: book.regime, means: "of volatility" });
   if (book.session) shown.push({ name: "Room today", value: usd(book.session.left_usd), means: `of ${usd(book.session.cap_usd)} for new layers` });
@@ -76,6 +91,7 @@ export class Page {
     this.near = rows("#triggers > .rows", key, () => new Trigger());
     this.far = rows("#triggers .more .rows", key, () => new Trigger());
     this.tiers = rows("#ladder .rows", (t) => t.tier, () => new Tier());
+    this.risk = rows("#book .says", (s) => s.sentence, () => new Sentence());
     this.positions = rows("#book .rows", (p) => p.id, () => new Position());
     this.decisions = rows("#decisions .rows", (d) => d.number, (d) => new Decision(d));
     this.sources = rows("#sources .rows", (s) => s.id, () => new Source());
@@ -94,6 +110,7 @@ export class Page {
       find("#book").hidden = !model.positions.length;
       this.positions.show(model.positions);
     }
+    if (any("book")) this.risk.show((model.book.says ?? []).map((sentence) => ({ sentence })));
     if (any("decisions")) {
       find("#decisions").hidden = !model.decisions.length;
       this.decisions.show(model.decisions);

@@ -1,0 +1,104 @@
+"""At which prices a lending account or a perpetual is liquidated, and how far away that is."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.core.book import Position
+from monitor.core.positions import perp
+from monitor.core.risk import deciding_price_usd
+from monitor.core.tokens import underlying
+from monitor.core.verdict import Unknown
+from monitor.core.view import View
+from monitor.core.volatility import horizon_sigma
+from monitor.core.worth import Liquidation, Valuation, newest, of_one_block
+
+LENDING_KINDS = frozenset({"aave-v3", "compound-v3"})
+Sigma = Callable[[str], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A lending account in coins by asset: `backing` is what is supplied times its liquidation threshold."""
+
+    backing: Mapping[str, float]
+    owed: Mapping[str, float]
+
+
+def account(view: View, position: Position) -> Account:
+    """The account as it was read at one block. Raises Unknown where a part was not, or where its thresholds are not known."""
+    backing: dict[str, float] = {}
+    owed: dict[str, float] = {}
+    read = []
+    for asset in position.assets:
+        supplied, threshold, borrowed = (
+            newest(view, f"account.{name}.{asset}", position) for name in ("supplied", "liquidation_threshold", "borrowed")
+        )
+        name = underlying(asset)
+        backing[name] = backing.get(name, 0.0) + float(supplied.value) * float(threshold.value)
+        owed[name] = owed.get(name, 0.0) + float(borrowed.value)
+        read += [supplied, threshold, borrowed]
+    of_one_block(read, "the amounts and thresholds of the account")
+    return Account(backing, owed)
+
+
+def health(held: Account, prices: Mapping[str, float]) -> float:
+    """Backing over debt, at these prices; infinite without debt. Liquidation begins below 1.
+
+    Aave rounds the average threshold of mixed collateral down to four digits: its own answer is up to 0.013% lower.
+    """
+    backing, owed = (sum(amount * prices[asset] for asset, amount in amounts.items()) for amounts in (held.backing, held.owed))
+    return backing / owed if owed > 0 else math.inf
+
+
+def liquidation_price(held: Account, prices: Mapping[str, float], asset: str) -> tuple[float, Literal["below", "above"]] | None:
+    """The price of one asset, all others as they are, at which health is 1, and the side of it on which liquidation lies.
+
+    Health is 1 where net backing, sum of (backing - owed) x price, is 0: a straight line of each price. An asset that backs more than is owed
+    of it liquidates below its price, one that is owed more above; None where no price above 0 does.
+    """
+    net = {name: held.backing[name] - held.owed[name] for name in held.backing}
+    if net[asset] == 0:
+        return None
+    price = -sum(amount * prices[name] for name, amount in net.items() if name != asset) / net[asset]
+    return (price, "below" if net[asset] > 0 else "above") if price > 0 else None
+
+
+def found(asset: str, now: float, price: float, side: Literal["below", "above"], sigma: float | None) -> Liquidation:
+    """How far `now` is from it: `distance` as a share of today's price, `sigmas` as ln(p / p*) over the 7-day sigma; both negative once past it."""
+    sign = 1 if side == "below" else -1
+    room = sign * math.log(now / price)
+    return Liquidation(asset, price, side, sign * (now - price) / now, room / sigma if sigma else None)
+
+
+def of_account(view: View, position: Position, sigma: Sigma) -> tuple[Liquidation, ...]:
+    """Of each asset that has such a price, by their names. Raises Unknown as `account` does, and for a missing price."""
+    held = account(view, position)
+    prices = {asset: deciding_price_usd(view, asset) for asset in held.backing}
+    edges = {asset: liquidation_price(held, prices, asset) for asset in sorted(prices)}
+    return tuple(found(asset, prices[asset], *edge, sigma(asset)) for asset, edge in edges.items() if edge is not None)
+
+
+def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Sigma) -> tuple[Liquidation, ...]:
+    """As `perp.liquidation_edge` says; none where nothing is held. Raises Unknown where it was not read."""
+    asset = underlying(position.asset)
+    size = valuation.amounts[asset]
+    edge = perp.liquidation_edge(view, position) if size else 0.0
+    if edge <= 0:
+        return ()
+    side: Literal["below", "above"] = "below" if size > 0 else "above"
+    return (found(asset, deciding_price_usd(view, asset), edge, side, sigma(asset)),)
+
+
+def known_sigma(view: View, unknown: dict[str, str]) -> Sigma:
+    """The 7-day sigma of an asset; where it is not known None, and why in `unknown`."""
+
+    def read(asset: str) -> float | None:
+        try:
+            return horizon_sigma(view, asset)
+        except Unknown as why:
+            unknown[f"sigmas.{asset}"] = why.reason
+            return None
+
+    return read

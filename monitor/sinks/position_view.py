@@ -1,0 +1,112 @@
+"""Part of the view model: one position, what it is worth, how it moves and how it stands."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from monitor.core.book import Position
+from monitor.core.positions.uniswap_v3 import EXACT_FIELDS
+from monitor.core.risk import net_greeks, scenario_now
+from monitor.core.standing import standing
+from monitor.core.tokens import STABLES
+from monitor.core.valuation import chain_state
+from monitor.core.verdict import Unknown
+from monitor.core.view import View
+from monitor.core.worth import Carry, Fees, Liquidation, Loss, Range, Standing, Valuation
+from monitor.sinks.shapes import present
+
+
+def position_view(view: View, position: Position, value: Valuation | Unknown) -> dict[str, Any]:
+    """What is known of a position. The chain's own integers need no price, so they stand beside `unknown` too."""
+    named = {"id": position.id, "kind": position.kind, **present(chain=position.chain), **_exact(view, position)}
+    if isinstance(value, Unknown):
+        return {**named, "unknown": value.reason}
+    stands = standing(view, position, value)
+    return {
+        **named,
+        "value_usd": value.value_usd,
+        "amounts": dict(value.amounts),
+        "delta_usd": dict(value.delta_usd),
+        **_greeks(view, value),
+        **plain(replace(stands, unknown={})),
+        **present(missing=dict(stands.unknown) or None),
+        "says": says(position, stands),
+    }
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as a table, what is None or empty left out: what was not computed is absent, never 0."""
+    if is_dataclass(value):
+        table = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {name: part for name, part in table.items() if part is not None and part not in ({}, [])}
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _exact(view: View, position: Position) -> dict[str, Any]:
+    """An LP's integers with the block that they are of. Age takes nothing from what a block said."""
+    if not position.kind.startswith("uniswap-"):
+        return {}
+    try:
+        state = chain_state(view, position)
+    except Unknown:
+        return {}
+    exact = {name: str(number) for name, number in state.numbers.items() if name in EXACT_FIELDS}
+    return {**exact, **present(block_hash=state.block_hash, at=state.at)}
+
+
+def _greeks(view: View, value: Valuation) -> dict[str, Any]:
+    """By asset, 0 left out: what is not bent has no gamma, what holds no option no vega."""
+    try:
+        greeks = net_greeks(value.exposure, scenario_now(view, value.exposure.assets))
+    except (Unknown, ValueError) as why:
+        return {"greeks_unknown": str(why)}
+    gamma = {asset: one.gamma_usd for asset, one in greeks.items() if one.gamma_usd and asset not in STABLES}
+    vega = {asset: one.vega_usd for asset, one in greeks.items() if one.vega_usd}
+    return present(gamma_usd=gamma or None, vega_usd=vega or None)
+
+
+def says(position: Position, stands: Standing) -> list[str]:
+    """How it stands, a plain sentence each."""
+    said = []
+    if stands.range is not None:
+        said.append(_range(stands.range))
+    if stands.fees is not None:
+        said.append(_fees(stands.fees))
+    if stands.loss is not None:
+        said.append(_loss(stands.loss))
+    if stands.health_factor is not None:
+        said.append(f"Health factor {stands.health_factor:,.2f}; below 1 it can be liquidated")
+    said += [_liquidation(one) for one in stands.liquidations]
+    if stands.carry is not None:
+        said += _carry(stands.carry)
+    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(stands.unknown.items())]
+
+
+def _range(where: Range) -> str:
+    ends = f"{where.lower:,.6g} to {where.upper:,.6g}"
+    if where.state == "inside":
+        return f"In range: {where.price:,.6g} lies in {ends} {where.unit}"
+    hours = f", {where.out_hours:,.0f} h of the last 30 days" if where.out_hours is not None else ""
+    return f"Out of range: {where.price:,.6g} lies {where.state} {ends} {where.unit}{hours}; out there it earns no fees"
+
+
+def _fees(fees: Fees) -> str:
+    earned = f", {fees.earned_usd:,.2f} USD earned in 30 days" if fees.earned_usd is not None else ""
+    yearly = f", {fees.annual_usd:,.0f} USD a year of hours in range" if fees.annual_usd is not None else ""
+    return f"Fees: {fees.uncollected_usd:,.2f} USD not collected yet{earned}{yearly}"
+
+
+def _loss(loss: Loss) -> str:
+    return f"Impermanent loss {loss.ratio:+.2%} ({loss.usd:+,.0f} USD) against {loss.basis}"
+
+
+def _liquidation(one: Liquidation) -> str:
+    far = f", {one.sigmas:.1f} weekly sigmas away" if one.sigmas is not None else ""
+    return f"Liquidated with {one.asset} {one.side} {one.price_usd:,.6g} USD ({one.distance:+.1%}{far})"
+
+
+def _carry(carry: Carry) -> list[str]:
+    parts = {"funding": carry.funding_usd, "interest on what is supplied": carry.supplied_usd, "interest on what is owed": carry.owed_usd}
+    return [f"Carry: {usd:+,.0f} USD a year of {name}" for name, usd in parts.items() if usd is not None]

@@ -1,0 +1,121 @@
+"""Part of the view model: the risk of the book as a whole, its positions and the layers in force together."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from monitor.core.market_beta import book_beta
+from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, scenario_now, stressed_exposure_usd
+from monitor.core.tail import Tail, historical_tail, scenario_tail
+from monitor.core.tokens import STABLES
+from monitor.core.verdict import Unknown
+from monitor.core.view import View
+from monitor.core.volatility import HORIZON_DAYS
+from monitor.sinks.shapes import present
+
+Result = TypeVar("Result")
+
+
+class Attempts:
+    """Each part by itself: one that cannot be known says why under its name, and hides no other."""
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, str] = {}
+
+    def __call__(self, name: str, compute: Callable[[], Result]) -> Result | None:
+        try:
+            return compute()
+        except Unknown as why:
+            self.unknown[name] = why.reason
+            return None
+
+
+def risk_view(view: View) -> dict[str, Any]:
+    """Greeks by asset, the loss at 1.5 sigma, the tail of one day and the beta to the S&P 500. Empty for a book without positions."""
+    if not view.settings.positions:
+        return {}
+    attempt = Attempts()
+    parts = present(
+        greeks=attempt("greeks", lambda: _greeks(view)),
+        stress=attempt("stress", lambda: _stress(view)),
+        historical=attempt("historical", lambda: _tail(historical_tail(view))),
+        scenario=attempt("scenario", lambda: _tail(scenario_tail(view))),
+        beta=attempt("beta", lambda: _beta(view)),
+    )
+    return {**parts, **present(unknown=attempt.unknown or None)}
+
+
+def _greeks(view: View) -> dict[str, dict[str, float]]:
+    """By asset; gamma and vega where there are any, and of stablecoins nothing."""
+    found = {}
+    for asset, one in book_greeks(view).items():
+        if asset not in STABLES:
+            found[asset] = {"delta_usd": one.delta_usd, **present(gamma_usd=one.gamma_usd or None, vega_usd=one.vega_usd or None)}
+    return found
+
+
+def _stress(view: View) -> dict[str, Any]:
+    """The adverse 1.5 sigma move over 7 days: what it costs without layers and with those in force."""
+    both = moves(view)
+    whole = book_exposure(view)
+    there = adverse_scenario(view, whole.assets)
+    protected = float(whole.value_usd(scenario_now(view, whole.assets))) - float(whole.value_usd(there))
+    return {
+        "sigmas": SHOCK_SIGMAS,
+        "days": HORIZON_DAYS,
+        "direction": "fall" if both.sign < 0 else "rise",
+        "loss_usd": both.loss_usd,
+        "protected_loss_usd": protected,
+        "exposure_usd": stressed_exposure_usd(view),
+    }
+
+
+def _tail(tail: Tail) -> dict[str, Any]:
+    return {
+        "var_95_usd": tail.var_usd[95],
+        "var_99_usd": tail.var_usd[99],
+        "es_95_usd": tail.es_usd[95],
+        "es_99_usd": tail.es_usd[99],
+        "states": len(tail.names),
+        "worst": tail.worst,
+        **present(still=list(tail.still) or None),
+    }
+
+
+def _beta(view: View) -> dict[str, float]:
+    beta = book_beta(view)
+    return {"value": beta.value, "standard_error": beta.error, "sessions": beta.sessions}
+
+
+def says(book: Mapping[str, Any]) -> list[str]:
+    """The book in words: equity, net delta, what a bad week and a bad day would cost, what moves it, how much is protected."""
+    risk = book.get("risk", {})
+    said = [_equity(book)]
+    if "net_delta_usd" in book:
+        said.append("Net delta " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
+    if "stress" in risk:
+        said.append(_bad_week(risk["stress"]))
+    for name, states in (("historical", "as the days of the last year were"), ("scenario", "by named stress days and sigma moves")):
+        if name in risk:
+            said.append(f"One day, {states}: {_bad_day(risk[name])}")
+    if "beta" in risk:
+        said.append(f"Beta to the S&P 500 {risk['beta']['value']:.2f}, give or take {risk['beta']['standard_error']:.2f}")
+    if "protected_ratio" in book:
+        said.append(f"Protected: {book['protected_ratio']:.0%} of what would lose in the adverse direction")
+    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(risk.get("unknown", {}).items())]
+
+
+def _equity(book: Mapping[str, Any]) -> str:
+    if "equity_usd" in book:
+        return f"Equity {book['equity_usd']:,.0f} USD"
+    return f"Equity not known, for want of {', '.join(book.get('unvalued', ()))}"
+
+
+def _bad_week(stress: Mapping[str, Any]) -> str:
+    move = f"A {stress['direction']} of {stress['sigmas']:g} sigma in {stress['days']:.0f} days would cost {stress['loss_usd']:,.0f} USD"
+    hedged = stress["protected_loss_usd"]
+    return move if hedged == stress["loss_usd"] else f"{move} without layers and {hedged:,.0f} with those in force"
+
+
+def _bad_day(tail: Mapping[str, Any]) -> str:
+    at_risk = f"VaR {tail['var_95_usd']:,.0f} at 95%, {tail['var_99_usd']:,.0f} at 99%"
+    return f"{at_risk}; expected shortfall {tail['es_99_usd']:,.0f} USD at 99%; the worst is {tail['worst']}"

@@ -1,0 +1,68 @@
+"""What is read of wallets: the chain's own coin and ERC-20s, in whole coins, whole or not at all.
+
+A sum of what happened to answer would look like a loss.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from monitor.chain import MOST_DECIMALS, MULTICALL3, Answer, Call, output
+from monitor.core.book import Chain
+from monitor.errors import BadPayload
+
+# The coin that pays for gas, by chain id: chainid.network.
+NATIVE: Mapping[int, str] = {
+    1: "ETH", 10: "ETH", 56: "BNB", 100: "XDAI", 137: "POL", 8453: "ETH", 42161: "ETH", 43114: "AVAX", 59144: "ETH", 534352: "ETH",
+}  # fmt: skip
+NATIVE_DECIMALS = 18
+
+
+def native_coin(chain: Chain, named: str = "") -> str:
+    """The chain's own coin, as named or as known by the chain's id; empty where it is neither."""
+    return named or NATIVE.get(chain.chain_id, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Wallets:
+    """Addresses whose balances are added up. `native` names the chain's own coin, empty where it is not asked; `tokens` the ERC-20s by asset.
+
+    A token under the coin's own name is added to it.
+    """
+
+    addresses: Sequence[str]
+    native: str
+    tokens: Mapping[str, str]
+
+    def calls(self) -> tuple[Call, ...]:
+        """Every read that is needed, each once."""
+        return (*self._native_calls(), *(call for token in self.tokens.values() for call in self._token_calls(token)))
+
+    def amounts(self, held: Mapping[Call, Answer]) -> dict[str, float]:
+        """By asset, in whole coins, to the nearest double. BadPayload that names the contract if any balance is missing."""
+        found: dict[str, Fraction] = {}
+        if self.native:
+            found[self.native] = Fraction(sum(_values(held, self._native_calls())), 10**NATIVE_DECIMALS)
+        for asset, token in self.tokens.items():
+            digits, *balances = self._token_calls(token)
+            [decimals] = _values(held, [digits])
+            if decimals > MOST_DECIMALS:
+                raise BadPayload(f"{asset} says that it has {decimals} decimals, which no amount can have")
+            found[asset] = found.get(asset, Fraction(0)) + Fraction(sum(_values(held, balances)), 10**decimals)
+        return {asset: float(total) for asset, total in found.items()}
+
+    def _native_calls(self) -> tuple[Call, ...]:
+        return tuple(Call(MULTICALL3, "multicall3", "getEthBalance", (address,)) for address in self.addresses if self.native)
+
+    def _token_calls(self, token: str) -> tuple[Call, ...]:
+        return (Call(token, "erc20", "decimals"), *(Call(token, "erc20", "balanceOf", (address,)) for address in self.addresses))
+
+
+def _values(held: Mapping[Call, Answer], calls: Iterable[Call]) -> list[int]:
+    values = list[int]()
+    for call in calls:
+        try:
+            values.append(int(output(held[call])))
+        except BadPayload as problem:
+            raise BadPayload(f"{problem} at {call.target}") from None
+    return values

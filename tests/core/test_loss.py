@@ -1,0 +1,190 @@
+"""Impermanent loss: the closed form, what it is measured against, and which fees are in it."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.book import Position
+from monitor.core.liquidity import Readings, readings
+from monitor.core.loss import deposit, loss_of, of_amounts
+from monitor.core.observation import Observation
+from monitor.core.units import HOUR, MINUTE
+from monitor.core.verdict import Unknown
+from monitor.core.view import View
+from tests.builders import START, seen
+from tests.core.books import book, priced
+
+Amounts = dict[str, float]
+
+
+def full_range(liquidity: float, price: float) -> Amounts:
+    """What a position over all prices holds: x y = L squared at y / x = price."""
+    return {"ETH": liquidity / math.sqrt(price), "USDC": liquidity * math.sqrt(price)}
+
+
+def in_range(liquidity: float, lower: float, upper: float, price: float) -> Amounts:
+    """What a concentrated position holds, as the paper of Uniswap v3 has it (6.29 and 6.30), at a price of USDC for ETH."""
+    root, low, high = math.sqrt(min(max(price, lower), upper)), math.sqrt(lower), math.sqrt(upper)
+    return {"ETH": liquidity * (1 / root - 1 / high), "USDC": liquidity * (root - low)}
+
+
+@pytest.mark.parametrize(("k", "ratio"), [(4.0, -0.2), (0.25, -0.2), (1.0, 0.0), (9.0, -0.4), (1.5, 2 * math.sqrt(1.5) / 2.5 - 1)])
+def test_over_all_prices_it_is_the_closed_form(k: float, ratio: float):
+    found = of_amounts(full_range(100.0, 2000 * k), full_range(100.0, 2000.0), {"ETH": 2000 * k, "USDC": 1.0}, "test")
+    assert 2 * math.sqrt(k) / (1 + k) - 1 == pytest.approx(ratio)
+    assert found.ratio == pytest.approx(ratio, abs=1e-12)
+    put_in_usd = 100 / math.sqrt(2000) * 2000 * k + 100 * math.sqrt(2000)
+    assert found.usd == pytest.approx(ratio * put_in_usd, abs=1e-9)
+    assert found.basis == "test"
+
+
+prices = st.floats(200.0, 20_000.0)
+
+
+@given(prices, prices, prices, prices)
+def test_it_is_never_a_gain_while_prices_alone_have_moved(first: float, second: float, then: float, now: float):
+    lower, upper = min(first, second), max(first, second) + 1
+    held, put_in = (in_range(100.0, lower, upper, price) for price in (now, then))
+    found = of_amounts(held, put_in, {"ETH": now, "USDC": 1.0}, "test")
+    assert found.usd <= 1e-6 and found.ratio <= 1e-9
+
+
+def test_nothing_put_in_has_no_loss():
+    with pytest.raises(Unknown, match="nothing to measure a loss against"):
+        of_amounts({"ETH": 1.0}, {"ETH": 0.0}, {"ETH": 2000.0}, "test")
+
+
+# --- out of a view ---
+
+
+def read(name: str, values: list[float], *, ends: int = START, step_ms: int = MINUTE) -> list[Observation]:
+    return [seen(f"position.{name}", "lp", value, ends - step_ms * (len(values) - 1 - n), "chain") for n, value in enumerate(values)]
+
+
+def raw(amounts: list[Amounts]) -> list[Observation]:
+    sides = [*read("amount0", [round(one["ETH"] * 10**18) for one in amounts]), *read("amount1", [round(one["USDC"] * 10**6) for one in amounts])]
+    return [*sides, *read("decimals0", [18] * len(amounts)), *read("decimals1", [6] * len(amounts))]
+
+
+def lp(**fields: Any) -> dict[str, Any]:
+    kind = {"id": "lp", "kind": "uniswap-v3", "chain": "ethereum", "token_id": 1, "assets": ["WETH", "USDC"]}
+    return {**kind, **fields}
+
+
+def world(*observations: Observation, price: float = 8000.0, **fields: Any) -> tuple[View, Position]:
+    view = book(*observations, *priced(ETH=price, USDC=1.0), positions=[lp(**fields)])
+    return view, view.settings.positions[0]
+
+
+THEN, NOW = full_range(1000.0, 2000.0), full_range(1000.0, 8000.0)
+
+
+def test_it_is_measured_against_the_declared_deposit():
+    view, position = world(*raw([NOW] * 3), deposited={"WETH": THEN["ETH"] / 2, "ETH": THEN["ETH"] / 2, "USDC": THEN["USDC"]})
+    found = loss_of(view, position)
+    assert found is not None
+    assert found.ratio == pytest.approx(-0.2)
+    assert found.basis == "as declared in deposited"
+    assert found.usd == pytest.approx(-0.2 * (THEN["ETH"] * 8000 + THEN["USDC"]))
+
+
+def test_it_is_measured_against_what_was_first_read_since_the_liquidity_changed():
+    before = full_range(500.0, 1000.0)
+    view, position = world(*raw([before, THEN, full_range(1000.0, 3000.0), NOW]), *read("liquidity", [5, 10, 10, 10]))
+    put_in = deposit(view, position)
+    assert put_in.amounts == {"ETH": pytest.approx(THEN["ETH"]), "USDC": pytest.approx(THEN["USDC"], abs=1e-6)}
+    assert put_in.basis == "what it held at 2024-03-03T23:58:00Z, when it was first read with today's liquidity"
+    found = loss_of(view, position)
+    assert found is not None and found.ratio == pytest.approx(-0.2)
+
+
+def test_liquidity_that_never_changed_dates_from_the_first_reading():
+    view, position = world(*raw([THEN, NOW, NOW]), *read("liquidity", [10, 10, 10]))
+    assert deposit(view, position).amounts["ETH"] == pytest.approx(THEN["ETH"])
+
+
+def test_readings_of_other_instants_are_not_mixed():
+    view, position = world(*raw([THEN, NOW, NOW]), *read("liquidity", [9, 9, 9, 9]))
+    with pytest.raises(Unknown, match=r"position\.amount0 of lp was not read at 2024-03-03T23:57:00Z, when its liquidity last changed"):
+        loss_of(view, position)
+
+
+def test_what_was_never_read_is_unknown():
+    view, position = world()
+    with pytest.raises(Unknown, match="the state of position lp was not read yet"):
+        loss_of(view, position)
+
+
+def test_amounts_that_are_old_are_no_loss_of_today():
+    view = book(*raw([NOW] * 3), *priced(START + HOUR, ETH=8000.0, USDC=1.0), positions=[lp(deposited={"ETH": 1.0})], now=START + HOUR)
+    with pytest.raises(Unknown, match="old"):
+        loss_of(view, view.settings.positions[0])
+
+
+@pytest.mark.parametrize("kind", ["tokens", "perp", "aave-v3", "erc-4626"])
+def test_other_kinds_have_none(kind: Any):
+    assert loss_of(book(), Position(id="p", kind=kind)) is None
+
+
+def test_the_fees_in_a_pair_s_reserves_are_taken_out_by_the_growth_of_the_root():
+    grown = {asset: 1.1 * amount for asset, amount in NOW.items()}
+    view, position = world(*raw([THEN, grown, grown]), *read("shares", [7, 7, 7]), kind="uniswap-v2", pool="0x" + "1" * 40, account="0x" + "2" * 40)
+    found = loss_of(view, position)
+    assert found is not None and found.ratio == pytest.approx(-0.2)
+    assert found.basis == "what it held at 2024-03-03T23:58:00Z, when it was first read with today's liquidity"
+
+
+def pair(held: Amounts, **deposited: float) -> tuple[View, Position]:
+    return world(*raw([held] * 3), kind="uniswap-v2", pool="0x" + "1" * 40, account="0x" + "2" * 40, deposited=deposited)
+
+
+def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
+    less = {asset: 0.99 * amount for asset, amount in NOW.items()}
+    with pytest.raises(Unknown, match="lp holds less than its deposit makes: something was withdrawn, correct deposited"):
+        loss_of(*pair(less, **THEN))
+    just = {asset: (1 - 1e-10) * amount for asset, amount in NOW.items()}
+    found = loss_of(*pair(just, **THEN))
+    assert found is not None and found.ratio == pytest.approx(-0.2)
+    gone = loss_of(*pair({"ETH": 0.0, "USDC": 0.0}, ETH=0.0, USDC=10.0))
+    assert gone is not None and (gone.usd, gone.ratio) == (-10.0, -1.0)
+
+
+def test_a_deposit_of_other_assets_cannot_be_freed_of_fees():
+    found = loss_of(*pair(NOW, USDC=1000.0))
+    assert found is not None
+    assert found.usd == pytest.approx(NOW["ETH"] * 8000 + NOW["USDC"] - 1000)
+    assert found.basis == "as declared in deposited; fees stay in the pool and lessen the loss"
+
+
+def test_shares_of_other_pools_are_read_by_the_names_of_their_assets():
+    rows = [*read("amount.WETH", [2.0, 1.0, 1.0]), *read("amount.STETH", [0.0, 0.5, 0.5]), *read("shares", [4, 4, 4])]
+    view, position = world(*rows, kind="curve", pool="0x" + "1" * 40, account="0x" + "2" * 40, assets=["WETH", "STETH"])
+    found = loss_of(view, position)
+    assert found is not None
+    assert (found.usd, found.ratio) == (-0.5 * 8000, -0.25)
+    assert found.basis.endswith("today's liquidity; fees stay in the pool and lessen the loss")
+
+
+# --- readings ---
+
+
+def test_readings_from_an_instant_begin_with_the_one_that_still_held():
+    known = Readings((10, 20, 30), (1.0, 2.0, 3.0))
+    assert known.since(9) == known
+    assert known.since(10) == known
+    assert known.since(11) == Readings((11, 20, 30), (1.0, 2.0, 3.0))
+    assert known.since(20) == Readings((20, 30), (2.0, 3.0))
+    assert known.since(99) == Readings((99,), (3.0,))
+
+
+def test_each_reading_holds_until_the_next_and_the_newest_until_now():
+    assert Readings((0, HOUR, 4 * HOUR), (1.0, 2.0, 3.0)).hours(6 * HOUR) == (1.0, 3.0, 2.0)
+
+
+def test_readings_are_of_the_past():
+    rows = [*read("shares", [1, 2, 3], ends=START), seen("position.shares", "lp", 9, START + 5, "chain", known_at=START)]
+    view, position = world(*rows)
+    assert readings(view, "position.shares", position).value == (1.0, 2.0, 3.0)
