@@ -180,6 +180,13 @@ The book:
     core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/horizon.py             the world at the horizon, where one price has moved
+    core/iv_beta.py             how implied volatility goes with the price
+    core/breakeven.py           every price at which a profit is zero
+    core/layer_return.py        what a layer and its position return in the paths of the horizon, and in thin markets
+    core/cost_of_capital.py     what capital costs (WACC) and ought to earn (CAPM)
+    core/cash_flow.py           what liquidity earns against its price, and what that justifies to hedge
+    core/xirr.py                rates of return of dated payments
     core/ranges.py              concentrated liquidity as a function of prices
     core/many_ranges.py         many of them in one pass over columns
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
+
 from monitor.core.book import Position
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
 from monitor.core.risk import deciding_price_usd
@@ -56,8 +58,8 @@ def deposit(view: View, position: Position) -> Deposit:
         return Deposit(declared, "as declared in deposited")
     measure = "position.liquidity" if view.sources("position.liquidity", position.id) else "position.shares"
     sizes = readings(view, measure, position)
-    changed = [place for place in range(1, len(sizes.at)) if sizes.value[place] != sizes.value[place - 1]]
-    start = sizes.at[changed[-1] if changed else 0]
+    changed = np.flatnonzero(np.diff(sizes.value, prepend=np.nan) != 0)  # the first one differs from nothing
+    start = int(sizes.at[changed[-1]])
     return Deposit(_held_at(view, position, start), f"what it held at {iso(start)}, when it was first read with today's liquidity")
 
 
@@ -72,9 +74,10 @@ def _held_at(view: View, position: Position, at: int) -> dict[str, float]:
 
 def _read_at(view: View, position: Position, metric: str, at: int) -> float:
     known = readings(view, metric, position)
-    if at not in known.at:
+    place = int(np.searchsorted(known.at, at))
+    if place == len(known.at) or known.at[place] != at:
         raise Unknown("mixed", f"{metric} of {position.id} was not read at {iso(at)}, when its liquidity last changed: declare deposited")
-    return known.value[known.at.index(at)]
+    return float(known.value[place])
 
 
 def _without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[Mapping[str, float], str]:

@@ -1,7 +1,7 @@
 """The risk of the book: layers that count, the adverse side, exposure at its price, greeks that add up."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -28,7 +28,9 @@ from monitor.core.risk import (
     scenario_now,
     stressed_deltas_usd,
     stressed_exposure_usd,
+    worth_usd,
 )
+from monitor.core.tail import scenario_tail
 from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
 from tests.builders import START, seen
@@ -174,9 +176,42 @@ def test_the_hedge_ratio_is_protected_notional_over_stressed_exposure():
     assert hedge_ratio(view) == pytest.approx(1500 / (6000 * FALL))
 
 
+def test_less_than_a_dollar_can_be_protected_too():
+    assert hedge_ratio(book(*MARKET, positions=[tokens("dust", ETH=0.0001)], state=layered(("active", short(0.1))))) == pytest.approx(0.5 / FALL)
+
+
 def test_where_nothing_loses_there_is_no_hedge_ratio():
     with pytest.raises(Unknown, match="nothing to protect"):
         hedge_ratio(book(*MARKET, positions=[tokens("cash", USDC=100.0)]))
+
+
+@dataclass(frozen=True)
+class Wanting:
+    """Needs a volatility that nobody knows."""
+
+    assets: frozenset[str] = frozenset({"USDC"})
+
+    def value_usd(self, scenario: Scenario) -> Values:
+        return scenario.sigma("USDC")
+
+    def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
+        return {"USDC": scenario.sigma("USDC")}
+
+    gammas = vegas = deltas
+
+
+def test_a_volatility_that_is_missing_is_unknown_and_no_error():
+    view = book(*MARKET)
+    attempts: list[Callable[[], object]] = [
+        lambda: worth_usd(Wanting(), scenario_now(view, ("USDC",))),
+        lambda: stressed_deltas_usd(view, Wanting()),
+        lambda: net_greeks(Wanting(), scenario_now(view, ("USDC",))),
+        lambda: scenario_tail(view, Wanting()),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Unknown, match="the scenario has no volatility of USDC") as why:
+            attempt()
+        assert why.value.code == "scenario"
 
 
 # --- greeks ---

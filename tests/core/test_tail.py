@@ -135,7 +135,7 @@ def test_a_layer_takes_its_part_away_and_a_single_exposure_can_be_asked_for():
 def test_an_empty_book_and_one_of_still_stablecoins_lose_nothing():
     nothing = {95: 0.0, 99: 0.0}
     empty = historical_tail(book())
-    assert (empty.var_usd, empty.es_usd, empty.names, empty.still) == (nothing, nothing, ("today",), ())
+    assert (empty.var_usd, empty.es_usd, empty.names, empty.still, empty.losses_usd) == (nothing, nothing, ("today",), (), (0.0,))
     cash = historical_tail(book(*MARKET, positions=[tokens("cash", USDC=9.0)]))
     assert (cash.var_usd, cash.es_usd, cash.still) == (nothing, nothing, ("USDC",))
     table = scenario_tail(book())
