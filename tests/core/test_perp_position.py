@@ -121,6 +121,12 @@ def test_a_liquidation_price_of_another_instant_is_of_another_position():
     assert liquidated(view_of(*rest, *old, *priced()))[1] == pytest.approx(7800 / 3.06)
 
 
+@pytest.mark.parametrize(("source", "block_hash"), [("import", f"0x{START}"), (SOURCE, "0xother")])
+def test_a_liquidation_price_of_another_source_or_block_is_not_taken_either(source: str, block_hash: str):
+    other = Observation("position.liquidation_price", "eth-perp", source, START, START, 9000.0, block_hash)
+    assert liquidated(view_of(*told(START, SOURCE, liquidation_price=None), other, *priced()))[1] == pytest.approx(7800 / 3.06)
+
+
 def test_without_a_maintenance_margin_it_is_unknown_and_not_none():
     found = stands(held(liquidation_price=None, maintenance_ratio=None))
     assert (found.liquidations, found.unknown["liquidations"]) == ((), NO_RATIO)
