@@ -56,6 +56,7 @@ Running:
     config/typed.py             one settings class from its part of the tree
     config/checks.py            what no single type can check: addresses, URLs, chains, subjects
     config/position_checks.py   what each kind of position needs and may have
+    config/venue_checks.py      positions that are read, against the sources that read them
     config/hidden.py            secrets, from the environment or a file beside
     config/schema.py            the JSON Schema of a configuration
     config/starter.py           the commented file that `init` writes
@@ -179,6 +180,7 @@ The book:
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/curve.py     shares of Curve's stable pools
     core/positions/balancer.py  shares of Balancer's weighted and stable pools
+    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike

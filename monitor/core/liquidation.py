@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.core.book import Position
+from monitor.core.positions import perp
 from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
@@ -80,11 +81,11 @@ def of_account(view: View, position: Position, sigma: Sigma) -> tuple[Liquidatio
 
 
 def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Sigma) -> tuple[Liquidation, ...]:
-    """As the venue says; none where it says 0, which stands for no price, or where nothing is held. Raises Unknown where it was not read."""
+    """As `perp.liquidation_edge` says; none where nothing is held. Raises Unknown where it was not read."""
     asset = underlying(position.asset)
     size = valuation.amounts[asset]
-    edge = float(newest(view, "position.liquidation_price", position).value)
-    if size == 0 or edge <= 0:
+    edge = perp.liquidation_edge(view, position) if size else 0.0
+    if edge <= 0:
         return ()
     side: Literal["below", "above"] = "below" if size > 0 else "above"
     return (found(asset, deciding_price_usd(view, asset), edge, side, sigma(asset)),)

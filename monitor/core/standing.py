@@ -12,6 +12,7 @@ from monitor.core.funding import HOURS_A_YEAR, MEAN_MS, aggregate, venue_payment
 from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_perpetual
 from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, readings, unit
 from monitor.core.loss import loss_of
+from monitor.core.perpetual import funding_carry_usd
 from monitor.core.positions.uniswap_v3 import pool_asset
 from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import STABLES, underlying
@@ -147,7 +148,7 @@ def carry_of(view: View, position: Position, valuation: Valuation, unknown: dict
     """USD a year at today's rates and prices, positive when received. Raises Unknown where the funding of a perpetual is not known."""
     if position.kind == "perp":
         asset = underlying(position.asset)
-        return Carry(funding_usd=-valuation.delta_usd[asset] * funding_a_year(view, asset, position.venue))
+        return Carry(funding_usd=funding_carry_usd(valuation.delta_usd[asset], funding_a_year(view, asset, position.venue)))
     supplied, owed = (_interest(view, position, side, unknown) for side in ("supplied", "borrowed"))
     return Carry(supplied_usd=supplied, owed_usd=None if owed is None else -owed)
 
