@@ -174,6 +174,13 @@ The book:
     core/positions/lending.py   accounts of Aave v3 and Compound v3
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/horizon.py             the world at the horizon, where one price has moved
+    core/iv_beta.py             how implied volatility goes with the price
+    core/breakeven.py           every price at which a profit is zero
+    core/layer_return.py        what a layer and its position return in the paths of the horizon, and in thin markets
+    core/cost_of_capital.py     what capital costs (WACC) and ought to earn (CAPM)
+    core/cash_flow.py           what liquidity earns against its price, and what that justifies to hedge
+    core/xirr.py                rates of return of dated payments
     core/ranges.py              concentrated liquidity as a function of prices
     core/many_ranges.py         many of them in one pass over columns
     core/volatility.py          how far prices move: realised, implied, and shocks of so many sigmas
@@ -183,10 +190,8 @@ The book:
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/positions/option.py    single options
     core/positions/iron_condor.py  iron condors
-    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
     core/options.py             an option as an exposure; when contracts expire, what they are called
     core/implied.py             the price and the volatility that scenarios start from

@@ -122,7 +122,7 @@ def check_book(draft: Draft, book: Book) -> None:
         share = getattr(book, name)
         if not 0 < share <= 1:
             draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")
-    for name in ("capital", "minimum_layer"):
+    for name in ("capital", "minimum_layer", "perp_fee", "gas"):
         if getattr(book, name) < 0:
             draft.add(("book", name), "cannot be below 0")
     for index, asset in enumerate(book.assets):

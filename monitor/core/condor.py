@@ -48,6 +48,12 @@ class IronCondor:
     rate: float = 0.0
     skews: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        """ValueError for strikes that make no condor, and for none at all."""
+        signed_legs(self.strikes)
+        if self.size == 0:
+            raise ValueError("a condor of size 0 is none")
+
     @property
     def legs(self) -> tuple[OptionLeg, ...]:
         signed = signed_legs(self.strikes)

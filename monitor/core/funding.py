@@ -2,7 +2,7 @@
 median weighted by open interest, where no venue weighs over 60%.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -26,6 +26,7 @@ LEAST_VENUES = {"all": 3, "dex": 2}
 SLOTS = MEDIAN_MS // MEAN_MS
 COVERAGE = 0.9
 LAST_SLOTS = 3
+DEAR = 0.95
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -230,12 +231,25 @@ def median_cost(view: View, asset: str) -> float:
 
     Raises Unknown when no venue can be read.
     """
-    medians, reasons = [], []
+    return _over_venues(view, asset, lambda rates: float(np.median(rates)))
+
+
+def funding_against_short(view: View, asset: str, share: float = DEAR) -> float:
+    """What a short would pay a year where funding is dear: the 95th percentile of 30 days of payments, median over the venues known.
+
+    A fraction; negative where even then it would receive. Raises Unknown when no venue can be read.
+    """
+    return _over_venues(view, asset, lambda rates: float(np.quantile(-rates, share)))
+
+
+def _over_venues(view: View, asset: str, read: Callable[[Floats], float]) -> float:
+    """The median over venues of what `read` makes of the 30 days of rates a year of each."""
+    found, reasons = [], []
     for venue in view.sources("funding.rate", asset):
         try:
-            medians.append(float(np.median(venue_payments(view, asset, venue, MEDIAN_MS).rate)))
+            found.append(read(venue_payments(view, asset, venue, MEDIAN_MS).rate))
         except Unknown as why:
             reasons.append(why.reason)
-    if not medians:
+    if not found:
         raise Unknown("funding", "; ".join(reasons) or f"no venue gives the funding of {asset}")
-    return float(np.median(medians))
+    return float(np.median(found))

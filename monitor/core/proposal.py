@@ -12,7 +12,8 @@ class Proposal:
 
     `notional_usd` is what it protects, `capital_usd` what it ties up, `cost_usd` what it is expected to cost over `horizon_ms`, with
     `cost_source` saying how that was reckoned. `price_usd` is the asset's price when it was quoted, 0 for a layer that holds no coins.
-    `binding` names the cap that cut the size, empty when none did.
+    `fixed_usd` is the part of the cost that does not shrink with the size. `basis` says what the size was made of, and `binding` names the cap
+    that cut it, empty when none did.
     """
 
     rule: str
@@ -32,6 +33,8 @@ class Proposal:
     episode_since: int
     price_usd: float = 0.0
     binding: str = ""
+    basis: str = ""
+    fixed_usd: float = 0.0
     conditions: tuple[Condition, ...] = ()
     evidence: tuple[Evidence, ...] = ()
 

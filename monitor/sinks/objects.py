@@ -43,6 +43,7 @@ Asked
   instrument?: text
   asset?: text
   binding?: text -- the cap that cut the size
+  basis?: text -- what the size was made of
   notional_usd?: usd -- what it protects
   capital_usd?: usd -- what it ties up
   cost_usd?: usd

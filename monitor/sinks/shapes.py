@@ -80,6 +80,7 @@ def proposal(asked: Proposal) -> dict[str, Any]:
         instrument=asked.instrument,
         asset=asked.asset,
         binding=asked.binding,
+        basis=asked.basis,
     )
     if asked.instrument:
         named |= sized(asked)

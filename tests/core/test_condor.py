@@ -164,6 +164,13 @@ def test_strikes_that_make_no_condor_are_named(strikes: tuple[float, ...], why: 
     assert strikes_flaw((0.5, 2.0, 3.0, 4.0)) == ""
 
 
+def test_a_condor_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="each above the one before"):
+        replace(SPX, strikes=(4700.0, 4600.0, 5300.0, 5450.0))
+    with pytest.raises(ValueError, match="a condor of size 0 is none"):
+        replace(SPX, size=0.0)
+
+
 @given(st.lists(st.floats(10, 1000), min_size=4, max_size=4, unique=True), st.floats(0.1, 5), st.floats(0, 50), st.floats(1, 2000))
 def test_no_settlement_lies_beyond_its_extremes(strikes: list[float], size: float, credit: float, price: float):
     low, put, call, high = sorted(strikes)

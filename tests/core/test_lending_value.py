@@ -40,7 +40,7 @@ def test_what_is_owed_is_taken_off_what_is_supplied():
 
 def test_a_short_of_the_collateral_can_be_sized_on_it():
     proposal = size(view_of(*loan(), *priced(**PRICES)), Book(), LOAN, Intent("short", ("top_up",)), proposal_of(kind=Class.EVIDENCE))
-    assert proposal.notional_usd == pytest.approx(0.25 * 3020)
+    assert proposal.notional_usd == pytest.approx(0.25 * 5000)
 
 
 def test_an_amount_that_was_never_read_is_no_zero():

@@ -130,6 +130,8 @@ def test_fees_follow_the_tick_of_slot0_and_growth_wraps(tick: int, earned: int) 
 @example(UINT256, UINT128, UINT128)
 @example(1 << 128, UINT128, 1)
 @example(2**160 - 1, 2**32 - 1, 0)
+@example((2**128 + 2) // 3, 3, 0)
+@example(2**128 // 3, 3, 0)
 @example(UINT256, 1, UINT128)
 def test_earned_fees_are_multiplied_and_cut_exactly(growth: int, liquidity: int, owed: int) -> None:
     # Beyond the range every growth comes from the ends alone; above it nothing is held of token0.

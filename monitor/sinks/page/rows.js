@@ -177,6 +177,7 @@ function layerInside(layer) {
     ["Protects", layer.notional_usd === undefined ? null : `${usd(layer.notional_usd)} of ${usd(layer.position_value_usd)}`],
     ["Ties up", layer.capital_usd === undefined ? null : usd(layer.capital_usd)],
     ["Costs", layer.cost_usd === undefined ? null : `${usd(layer.cost_usd)} over ${number(layer.horizon_days)} days: ${layer.cost_source}`],
+    ["Sized by", layer.basis],
     ["Cut", layer.binding],
   ].filter(([, value]) => value);
   return [

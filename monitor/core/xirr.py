@@ -1,0 +1,187 @@
+"""The rate at which dated payments are worth nothing together (XIRR), and the plain return of a holding of some days.
+
+Rates are fractions a year, years have 365 days (Act/365F), payments are in USD: negative when paid, positive when received.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Literal
+
+from monitor.core.units import DAY
+from monitor.core.verdict import Unknown
+
+YEAR_MS = 365 * DAY
+ANNUALISED_FROM_MS = 30 * DAY
+FIRST_GUESS = math.log(1.10)
+LARGEST = math.log(1e300)
+ROUNDING = 1e-13
+TOLERANCE = 1e-3
+CLOSE = 1e-15
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One payment: `at` in epoch milliseconds, `usd` negative when paid."""
+
+    at: int
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate a year that brings the payments to nothing. `others` are the other rates that do so too, ascending: empty where it is the only one."""
+
+    rate: float
+    others: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return as a fraction: of the whole time (`holding-period`, not annualised) or a year (`xirr`). `others` as in `Rate`."""
+
+    value: float
+    kind: Literal["holding-period", "xirr"]
+    others: tuple[float, ...] = ()
+
+
+def xirr(flows: Iterable[Flow]) -> Rate:
+    """The rate a year at which the net present value is zero.
+
+    Where there are several, the one whose logarithm is nearest to that of 10% is returned, where a spreadsheet begins its search, and the
+    `others` with it. Raises Unknown: `flows` where a payment is no number, `one-sign` where nothing was paid or nothing received, `no-rate`
+    where no rate will do, `steep` where one would, but none that a number of 64 bits can hold leaves less than 0.1% of the largest payment:
+    pyxirr's tolerance, on payments of the size of 1.
+    """
+    net = _net(_numbers(flows))
+    roots = sorted(_roots(net))
+    if not roots:
+        raise Unknown("no-rate", "no rate brings these payments to nothing: their net present value keeps its sign")
+    held = [root for root in roots if root < LARGEST and net.vanishes(math.expm1(root))]
+    if not held:
+        raise Unknown("steep", "the rate that brings these payments to nothing is too extreme to be told from its neighbours")
+    nearest = min(held, key=lambda root: abs(root - FIRST_GUESS))
+    return Rate(math.expm1(nearest), tuple(math.expm1(root) for root in held if root != nearest))
+
+
+def holding_return(flows: Iterable[Flow]) -> float:
+    """What was received less what was paid, over what was paid: a fraction, of the whole time. Raises Unknown where nothing was paid."""
+    amounts = [flow.usd for flow in _numbers(flows)]
+    paid = math.fsum(-usd for usd in amounts if usd < 0)
+    if paid == 0:
+        raise Unknown("one-sign", "nothing was paid: there is no return on nothing")
+    return math.fsum(amounts) / paid
+
+
+def period_return(flows: Iterable[Flow]) -> Return:
+    """ALVH: XIRR, but the holding-period return where the first and the last payment lie under 30 days apart. Raises Unknown as these two do."""
+    known = _numbers(flows)
+    if not known or known[-1].at - known[0].at < ANNUALISED_FROM_MS:
+        return Return(holding_return(known), "holding-period")
+    found = xirr(known)
+    return Return(found.rate, "xirr", found.others)
+
+
+def _numbers(flows: Iterable[Flow]) -> list[Flow]:
+    """In the order of time. Raises Unknown where one is not a number."""
+    known = sorted(flows, key=lambda flow: flow.at)
+    if not all(math.isfinite(flow.usd) for flow in known):
+        raise Unknown("flows", "a payment is not a number")
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """The sum of amounts x exp(-years x log_rate), where log_rate = ln(1 + rate): the net present value. Years ascend, no amount is 0."""
+
+    years: Sequence[float]
+    amounts: Sequence[float]
+
+    def at(self, log_rate: float) -> float:
+        """Its value, and so its sign, with the largest discount factor as 1: it overflows at no rate."""
+        return math.fsum(amount * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
+
+    def slope(self, log_rate: float) -> float:
+        """Its derivative by log_rate, in the same scale."""
+        return math.fsum(-years * amount * factor for years, amount, factor in zip(self.years, self.amounts, self._factors(log_rate), strict=True))
+
+    def touches(self, log_rate: float) -> bool:
+        """Whether it is zero but for rounding, which is measured against the sum of amounts without their signs."""
+        size = math.fsum(abs(amount) * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
+        return abs(self.at(log_rate)) <= ROUNDING * size
+
+    def vanishes(self, rate: float) -> bool:
+        """Whether the net present value at this very rate is under 0.1% of the largest payment."""
+        if rate <= -1:
+            return False
+        log_rate = math.log1p(rate)
+        scale = -self.years[-1] * log_rate if log_rate < 0 else 0.0
+        value = abs(self.at(log_rate))
+        return value == 0 or math.log(value) + scale < math.log(TOLERANCE)
+
+    def _factors(self, log_rate: float) -> list[float]:
+        largest = self.years[0] if log_rate >= 0 else self.years[-1]
+        return [math.exp((largest - years) * log_rate) for years in self.years]
+
+    def changes(self) -> list[int]:
+        """The places after which the sign changes: there are at most as many roots, and fewer by an even number (Descartes)."""
+        return [place for place, (one, other) in enumerate(pairwise(self.amounts)) if (one > 0) != (other > 0)]
+
+    def bounds(self) -> tuple[float, float]:
+        """Every root lies between: beyond, the last or the first payment outweighs all others together."""
+        total = math.fsum(map(abs, self.amounts))
+        low = -math.log(total / abs(self.amounts[-1])) / (self.years[-1] - self.years[-2])
+        high = math.log(total / abs(self.amounts[0])) / (self.years[1] - self.years[0])
+        return low, high
+
+    def turned(self, place: int) -> "_Sum":
+        """The derivative of the sum x exp(c x log_rate), c between two payments: it has one change of sign less, and the roots of the sum
+        lie between its own, at most one in each gap (Rolle).
+        """
+        middle = (self.years[place] + self.years[place + 1]) / 2
+        return _scaled([(years, amount * (middle - years)) for years, amount in zip(self.years, self.amounts, strict=True)])
+
+
+def _net(flows: Sequence[Flow]) -> _Sum:
+    """Payments of one instant as one, in years from the first. Raises Unknown where no rate could ever be found."""
+    by_instant = [(at, math.fsum(flow.usd for flow in group)) for at, group in groupby(flows, key=lambda flow: flow.at)]
+    moved = [(at, usd) for at, usd in by_instant if usd != 0]
+    if len({usd > 0 for _, usd in moved}) < 2:
+        raise Unknown("one-sign", "nothing was paid or nothing was received: there is no rate of return")
+    return _scaled([((at - moved[0][0]) / YEAR_MS, usd) for at, usd in moved])
+
+
+def _scaled(parts: Sequence[tuple[float, float]]) -> _Sum:
+    """With the largest amount as 1; what is nothing beside it is left out."""
+    largest = max(abs(amount) for _, amount in parts)
+    kept = [(years, amount / largest) for years, amount in parts if amount / largest != 0]
+    return _Sum([years for years, _ in kept], [amount for _, amount in kept])
+
+
+def _roots(net: _Sum) -> list[float]:
+    """All logarithmic rates at which the sum is zero; one at which it only touches zero counts once."""
+    changes = net.changes()
+    if not changes:
+        return []
+    low, high = net.bounds()
+    if len(changes) == 1:
+        return [_root(net, low, high)]
+    turns = sorted(turn for turn in _roots(net.turned(changes[len(changes) // 2])) if low < turn < high)
+    touching = [turn for turn in turns if net.touches(turn)]
+    ends = [(end, 0.0 if end in touching else net.at(end)) for end in (low, *turns, high)]
+    return touching + [_root(net, one, other) for (one, before), (other, after) in pairwise(ends) if before * after < 0]
+
+
+def _root(net: _Sum, low: float, high: float) -> float:
+    """The one root between two ends, by Newton's steps from 10% a year; a step that would leave the bracket, and every third one, halves it."""
+    rising = net.at(high) > 0
+    here = FIRST_GUESS if low < FIRST_GUESS < high else (low + high) / 2
+    before, step = math.inf, 0
+    while abs(here - before) > CLOSE * max(1.0, abs(here)):
+        step += 1
+        value, slope = net.at(here), net.slope(here)
+        low, high = (low, here) if (value > 0) == rising else (here, high)
+        newton = here - value / slope if slope != 0 and step % 3 != 0 else math.inf
+        before, here = here, newton if low <= newton <= high else (low + high) / 2
+    return here

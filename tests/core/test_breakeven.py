@@ -1,0 +1,177 @@
+"""Break-evens: all of them, to the cent that a hand can reckon, and what there is where there is none."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from monitor.core.breakeven import BreakEven, Floats, Terms, break_even, synthetic_break_even
+from monitor.core.exposure import Coins, Scenario, Values
+from monitor.core.horizon import at_horizon
+
+NOW = Scenario({"ETH": 2000.0, "USDC": 1.0}, {"ETH": 0.6})
+
+
+def exactly(*prices: float) -> object:
+    return pytest.approx(prices, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("profit", "prices", "count"),
+    [
+        (lambda p: p - 123.456, (123.456,), "one"),
+        (lambda p: 123.456 - p, (123.456,), "one"),
+        (lambda p: (p - 50) * (p - 200), (50, 200), "two"),
+        (lambda p: -(p - 50) * (p - 200), (50, 200), "two"),
+        (lambda p: (p - 50) * (p - 200) * (p - 201), (50, 200, 201), "more than two"),
+        (lambda p: (p - 100) * (p - 100.001), (100, 100.001), "two"),
+        (lambda p: p * 0 + 1.0, (), "none"),
+        (lambda p: p * 0 - 1.0, (), "none"),
+        (lambda p: (p - 100) ** 2 + 1e-3, (), "none"),
+        (lambda p: -((p - 100) ** 2) - 1e-3, (), "none"),
+        (lambda p: p - 10, (10,), "one"),
+        (lambda p: p - 1000, (1000,), "one"),
+        (lambda p: p - 9.999, (), "none"),
+        (lambda p: p - 1000.001, (), "none"),
+        (lambda p: (p - 10.001) * (p - 10.002), (10.001, 10.002), "two"),
+        (lambda p: (p - 999.7) * (p - 999.6), (999.6, 999.7), "two"),
+        (lambda p: np.abs(p - 100) - 1e-4, (99.9999, 100.0001), "two"),
+        (lambda p: (p - 99.999) * (100 - p), (99.999, 100), "two"),
+    ],
+)
+def test_every_price_is_found(profit: object, prices: tuple[float, ...], count: str):
+    assert callable(profit)
+    found = break_even(profit, 10.0, 1000.0, kinks=(100.0,))
+    assert found.prices == exactly(*prices)
+    assert (found.touches, found.stretches, found.count, found.low, found.high) == ((), (), count, 10.0, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("profit", "kinks", "touch"),
+    [
+        (lambda p: (p - 100.3) ** 2, (), 100.3),
+        (lambda p: -((p - 100.3) ** 2), (), 100.3),
+        (lambda p: np.abs(p - 77.7), (77.7,), 77.7),
+    ],
+)
+def test_a_price_that_is_only_touched_is_told_as_such(profit: object, kinks: tuple[float, ...], touch: float):
+    assert callable(profit)
+    found = break_even(profit, 10.0, 1000.0, kinks)
+    assert (found.prices, found.count) == ((), "one")
+    assert found.touches == pytest.approx((touch,), rel=1e-6)
+
+
+def test_a_stretch_without_profit_or_loss_is_told_by_its_ends():
+    found = break_even(lambda p: np.maximum(p - 200, 0.0) - np.maximum(100 - p, 0.0), 10.0, 1000.0, kinks=(100.0, 200.0))
+    assert (found.prices, found.touches, found.count) == ((), (), "more than two")
+    assert found.stretches == ((100.0, 200.0),)
+
+
+def test_a_small_difference_of_large_sums_is_no_break_even_but_rounding():
+    noisy = break_even(lambda p: (p * 1e6 / 3 + 1e6) - p * 1e6 / 3 - 1e6, 10.0, 1000.0, scale_usd=1e9)
+    assert noisy.stretches == ((10.0, 1000.0),)
+    assert break_even(lambda p: p * 0 + 1e-4, 10.0, 1000.0, scale_usd=0.9e8).count == "none"
+    assert break_even(lambda p: p * 0 + 1e-4, 10.0, 1000.0, scale_usd=1.1e8).stretches == ((10.0, 1000.0),)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (2.0, 2.0), (2.0, 1.0), (1.0, math.inf), (math.nan, 1.0)])
+def test_bounds_that_are_no_prices_are_refused(low: float, high: float):
+    with pytest.raises(ValueError, match="between two positive prices"):
+        break_even(lambda p: p, low, high)
+
+
+def test_a_profit_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="not a finite number"):
+        break_even(lambda p: np.where(p > 100, np.nan, 1.0), 10.0, 1000.0)
+
+
+@given(st.lists(st.floats(11.0, 900.0), min_size=0, max_size=5, unique=True), st.sampled_from([-1.0, 1.0]))
+@example([100.0], 1.0)
+@example([100.0, 100.02], -1.0)
+def test_the_prices_that_a_profit_was_made_for_are_all_found(prices: list[float], sign: float):
+    ordered = sorted(prices)
+    assume(all(b / a > 1.0001 for a, b in pairwise(ordered)))
+
+    def profit(p: Floats) -> Floats:
+        return np.asarray(sign * np.prod([np.log(p / price) for price in prices], axis=0) + 0.0 * p)
+
+    assert break_even(profit, 10.0, 1000.0).prices == exactly(*ordered)
+
+
+# --- at the horizon ------------------------------------------------------------------------------------------------
+
+
+def test_volatility_goes_against_the_price_by_its_beta_and_never_below_a_point():
+    then = at_horizon(NOW, "ETH", np.array([1800.0, 2000.0, 2200.0, 9000.0]), 0.5)
+    assert then.sigma("ETH") == pytest.approx([0.7, 0.6, 0.5, 0.01])
+    assert (then.years, then.price("USDC")) == (0.5, 1.0)
+    assert at_horizon(then, "USDC", 0.9, 0.25).years == 0.75
+    assert at_horizon(NOW, "ETH", 1800.0, 0.0, iv_beta=0.5).sigma("ETH") == pytest.approx(0.65)
+    assert at_horizon(NOW, "USDC", 0.9, 0.0).volatility == NOW.volatility
+
+
+class Put:
+    """One put held to its end, with a strike of 1800: the simplest thing with a kink."""
+
+    assets = frozenset({"ETH"})
+
+    def value_usd(self, scenario: Scenario) -> Values:
+        return np.maximum(1800.0 - np.asarray(scenario.price("ETH")), 0.0)
+
+    def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
+        return {}
+
+    gammas = vegas = deltas
+
+
+def test_break_evens_of_coins_with_fees_funding_and_a_short():
+    held, short = Coins({"ETH": 10.0}), Coins({"ETH": -4.0}, 4.0 * 2000.0)
+    terms = Terms(basis_usd=20_000.0, years=7 / 365, fees_usd=300.0, funding_usd=100.0, layers_cost_usd=60.0)
+    found = synthetic_break_even(held, short, terms, NOW, "ETH")
+    assert found.alone.prices == exactly(2000 - 200 / 10)
+    assert found.with_layers.prices == exactly(2000 - 200 / 6)
+    assert found.with_cost.prices == exactly(2000 - 140 / 6)
+    assert (found.alone.low, found.alone.high) == (500.0, 8000.0)
+
+
+def test_break_evens_of_coins_with_a_put_lie_on_both_sides_of_its_strike():
+    terms = Terms(basis_usd=20_000.0, years=0.02, fees_usd=900.0, layers_cost_usd=100.0, kinks=(1800.0,))
+    found = synthetic_break_even(Coins({"ETH": 10.0}), Put(), terms, NOW, "ETH")
+    assert found.alone.prices == found.with_layers.prices == exactly(1910.0)
+    assert found.with_cost.prices == exactly(1920.0)
+    small = Terms(basis_usd=1000.0, years=0.02, layers_cost_usd=20.0, kinks=(1800.0,))
+    other = synthetic_break_even(Coins({"ETH": 0.5}, 0.0), Put(), small, NOW, "ETH", reach=10.0)
+    assert other.alone.prices == exactly(2000.0)
+    assert other.with_layers.prices == exactly(1600.0, 2000.0)
+    assert other.with_cost.prices == exactly(1560.0, 2040.0)
+    assert (other.with_cost.low, other.with_cost.high, other.with_cost.count) == (200.0, 20_000.0, "two")
+
+
+class Vega:
+    """Worth its volatility alone."""
+
+    assets = frozenset({"ETH"})
+
+    def value_usd(self, scenario: Scenario) -> Values:
+        return 1000.0 * np.asarray(scenario.sigma("ETH"))
+
+    def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
+        return {}
+
+    gammas = vegas = deltas
+
+
+def test_the_volatility_of_the_break_even_price_is_the_one_of_the_way_there():
+    steep, flat = (Terms(basis_usd=700.0, years=0.02, iv_beta=beta) for beta in (1.0, 0.5))
+    assert synthetic_break_even(Vega(), Coins({}), steep, NOW, "ETH").alone.prices == exactly(1800.0)
+    assert synthetic_break_even(Vega(), Coins({}), flat, NOW, "ETH").alone.prices == exactly(1600.0)
+    assert Terms(basis_usd=700.0, years=0.02) == steep
+
+
+def test_a_book_that_is_wholly_hedged_breaks_even_everywhere():
+    found = synthetic_break_even(Coins({"ETH": 1.3}), Coins({"ETH": -1.3}, 2600.0), Terms(basis_usd=2600.0, years=0.02), NOW, "ETH")
+    assert found.with_cost == BreakEven((), (), ((500.0, 8000.0),), 500.0, 8000.0)
