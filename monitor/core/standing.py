@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from monitor.core.book import Position
-from monitor.core.funding import HOURS_A_YEAR, MEAN_MS, aggregate, venue_payments
+from monitor.core.funding import HOURS_A_YEAR, aggregate, venue_rate
 from monitor.core.implied import spot_usd
 from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_perpetual
 from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, readings, unit
@@ -158,7 +158,7 @@ def funding_a_year(view: View, asset: str, venue: str) -> float:
     Positive: longs pay. Raises Unknown where neither can be said.
     """
     if venue in view.sources("funding.rate", asset):
-        return float(venue_payments(view, asset, venue, MEAN_MS).rate.mean())
+        return venue_rate(view, asset, venue)
     return aggregate(view, asset, "all").now
 
 
