@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.core.book import Position
+from monitor.core.implied import spot_usd
 from monitor.core.positions import perp
-from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -75,7 +75,7 @@ def found(asset: str, now: float, price: float, side: Literal["below", "above"],
 def of_account(view: View, position: Position, sigma: Sigma) -> tuple[Liquidation, ...]:
     """Of each asset that has such a price, by their names. Raises Unknown as `account` does, and for a missing price."""
     held = account(view, position)
-    prices = {asset: deciding_price_usd(view, asset) for asset in held.backing}
+    prices = {asset: spot_usd(view, asset) for asset in held.backing}
     edges = {asset: liquidation_price(held, prices, asset) for asset in sorted(prices)}
     return tuple(found(asset, prices[asset], *edge, sigma(asset)) for asset, edge in edges.items() if edge is not None)
 
@@ -88,7 +88,7 @@ def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Si
     if edge <= 0:
         return ()
     side: Literal["below", "above"] = "below" if size > 0 else "above"
-    return (found(asset, deciding_price_usd(view, asset), edge, side, sigma(asset)),)
+    return (found(asset, spot_usd(view, asset), edge, side, sigma(asset)),)
 
 
 def known_sigma(view: View, unknown: dict[str, str]) -> Sigma:
