@@ -54,7 +54,8 @@ Running:
     config/environment.py       any setting by environment
     config/draft.py             the settings as written, the place of each, the problems so far
     config/typed.py             one settings class from its part of the tree
-    config/checks.py            what no single type can check: addresses, URLs, positions against chains
+    config/checks.py            what no single type can check: addresses, URLs, chains, subjects
+    config/position_checks.py   what each kind of position needs and may have
     config/hidden.py            secrets, from the environment or a file beside
     config/schema.py            the JSON Schema of a configuration
     config/starter.py           the commented file that `init` writes
@@ -189,6 +190,16 @@ The book:
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
+    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
+    core/positions/option.py    single options
+    core/positions/iron_condor.py  iron condors
+    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
+    core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
+    core/options.py             an option as an exposure; when contracts expire, what they are called
+    core/implied.py             the price and the volatility that scenarios start from
+    core/marks.py               what closing an option would bring, by quote or by model
+    core/condor.py              iron condors: most that can be lost, break-evens, deltas
+    core/instruments.py         what a layer can be made of, with its cost and its capital
     core/capital.py             what the budgets are shares of
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/amm_v4.py              what Uniswap v4 adds to it: fees, packed words, the rights of hooks

@@ -14,14 +14,16 @@ import pytest
 
 from monitor import commands, spool
 from monitor.config import Config, discover, load
+from monitor.core.book import Position
 from monitor.core.candles import Candles, bar_of
 from monitor.core.observation import Reading, SeriesKey
 from monitor.core.units import HOUR, iso
+from monitor.core.valuation import value_position
 from monitor.errors import ConfigError
 from monitor.imports import SHOWN_PROBLEMS, read_csv
 from monitor.spool import Spool
 from monitor.store.sqlite import SqliteStore
-from tests.builders import START, seen
+from tests.builders import START, seen, series, view_of
 from tests.cli.csv_files import csv_of, tvl_rows
 from tests.conftest import ROOT
 from tests.pipelines import pipeline_on
@@ -182,3 +184,22 @@ def test_killed_between_or_within_parts_and_run_again_the_same_rows_are_stored(t
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert [row[1] for row in rows_of(tmp_path / "s.db")] == sorted({row[1] for row in rows_of(tmp_path / "s.db")})
     assert len(rows_of(tmp_path / "s.db")) == 2000
+
+
+def test_quotes_of_options_that_a_file_brings_price_a_position(tmp_path: Path):
+    name = "ETH-2024-04-26-1800-P"
+    quotes = [
+        f"option.{side},{name},mine,{iso(START - n * HOUR)},,{usd}" for side, usd in (("bid", 110), ("ask", 120), ("iv", 80)) for n in (2, 1, 0)
+    ]
+    bad = [
+        "option.bid,ETH-26APR24-1800-P,mine,2024-03-04,,110",
+        f"option.iv,{name},mine,2024-03-04,,1000.5",
+        f"option.ask,{name},mine,2024-03-04,,-1",
+    ]
+    with closing(read_csv(csv_of(tmp_path / "quotes.csv", [*quotes, *bad]))) as found:
+        assert (found.good, found.bad) == (9, 3)
+        rows = [seen(r.metric, r.subject, float(r.value), r.at or 0, "mine") for r in found.readings()]
+    rows += [o for source in "ab" for o in series("price.usd", "ETH", [2000.0] * 3, step_ms=HOUR, source=source)]
+    rows += series("iv.index", "ETH", [80.0] * 3, step_ms=HOUR)
+    put = Position(id="p1", kind="option", asset="ETH", right="put", strike=1800.0, expiry="2024-04-26", size=2.0)
+    assert value_position(view_of(*rows), put).value_usd == 220.0

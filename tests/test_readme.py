@@ -119,7 +119,7 @@ def test_the_configuration_loads(tmp_path: Path):
 
     config = load(file, {}, CATALOGUE)
 
-    assert [one.id for one in config.positions] == ["eth-usdc", "short-eth", "wallet"]
+    assert [one.id for one in config.positions] == ["eth-usdc", "short-eth", "puts", "condor", "wallet"]
     assert config.warnings == ()
 
 

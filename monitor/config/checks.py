@@ -1,17 +1,14 @@
-"""Checks that no single type can make: addresses, URLs, positions against chains, subjects."""
+"""Checks that no single type can make: addresses, URLs, chains, subjects."""
 
-import dataclasses
 import ipaddress
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
-from monitor.core.amm import MAX_TICK, MIN_TICK
-from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Book, Chain, Position
-from monitor.core.tokens import MAJORS, STABLES
-from monitor.core.vocabulary import ASSET, LENDING, POSITION, PROTOCOL, TVL_SUBJECT
+from monitor.core.book import Book, Chain
+from monitor.core.vocabulary import ASSET, LENDING, TVL_SUBJECT
 
 CHAIN_IDS = {
     "ethereum": 1,
@@ -35,9 +32,6 @@ CHAIN_IDS = {
     "sepolia": 11155111,
 }
 # Kinds of which the number of assets is known.
-ASSETS_OF = {"uniswap-v2": 2, "uniswap-v3": 2, "uniswap-v4": 2, "erc-4626": 1}
-LIABILITIES = "treasury.liabilities_usd"
-HOLDINGS = ("treasury.stables_usd", *(f"treasury.tokens.{asset}" for asset in sorted(STABLES | MAJORS)))
 _ADDRESS_DIGITS = 40
 _CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this
 _KEY_DIGITS = 64
@@ -124,7 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_book(draft: Draft, book: Book) -> None:
-    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin"):
+    for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin", "option_half_spread"):
         share = getattr(book, name)
         if not 0 < share <= 1:
             draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")
@@ -165,86 +159,3 @@ def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> 
         draft.add((*path, "chain_id"), f"{name} has the chain id {known}, this says {chain.chain_id}: another chain; correct the one or the other")
     elif chain.chain_id < 1:
         draft.add((*path, "chain_id"), "must be a positive whole number")
-
-
-def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
-    first: dict[str, int] = {}
-    for index, position in positions.items():
-        here: Path = ("positions", index)
-        if position.id in first:
-            place = draft.place(("positions", first[position.id]))
-            draft.add((*here, "id"), f"{shown(position.id)!r} is already the id of the position at {place}; give each its own")
-        first.setdefault(position.id, index)
-        _check_position(draft, here, position)
-        if position.chain and position.chain not in chains:
-            draft.add(
-                (*here, "chain"),
-                f"{shown(position.chain)!r} is not under `chains`; add it there with its `rpc` ({nearest(position.chain, chains)})",
-            )
-
-
-def warn_of_treasuries(draft: Draft, positions: Iterable[Position], provided: Container[tuple[str, str]]) -> None:
-    """What no source will bring may still be fed by hand, so it stops nothing; until then the position has no value."""
-    for position in positions:
-        if position.kind != "treasury":
-            continue
-        here, wallets = f"position {position.id}: no source is set up that says what {position.protocol}", "sources.treasury-wallets.treasuries"
-        if not any((metric, position.protocol) in provided for metric in HOLDINGS):
-            draft.warnings.append(
-                f"{here} holds; list its wallets under {wallets}, the protocol under sources.defillama-treasury.treasuries, or feed {HOLDINGS[0]}"
-            )
-        if (LIABILITIES, position.protocol) not in provided:
-            draft.warnings.append(f"{here} owes; write its liabilities under {wallets}, or feed {LIABILITIES}")
-
-
-def _given(position: Position, name: str) -> bool:
-    value = getattr(position, name)
-    # A token id or a tick may well be 0.
-    return value is not None and (isinstance(value, int) or value not in ("", 0.0, {}, ()))
-
-
-def _in_words(need: str) -> str:
-    """`a`, `b` and `c`, or `d`."""
-    ways = []
-    for way in need.split("|"):
-        *most, last = [f"`{name}`" for name in way.split("+")]
-        ways.append(f"{', '.join(most)} and {last}" if most else last)
-    return " or ".join(ways)
-
-
-def _check_position(draft: Draft, here: Path, position: Position) -> None:
-    if re.fullmatch(POSITION, position.id) is None:
-        draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
-    fields = FIELDS_OF[position.kind]
-    for need in fields.needed:
-        if not any(all(_given(position, name) for name in way.split("+")) for way in need.split("|")):
-            draft.add(here, f"a position of kind {position.kind} needs {_in_words(need)}")
-    known = {name for need in (*COMMON_FIELDS, *fields.needed, *fields.optional) for name in re.split(r"[|+]", need)}
-    for name in (field.name for field in dataclasses.fields(position)):
-        if name not in known and _given(position, name):
-            draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
-    _check_own(draft, here, position)
-    if position.token_id is not None and not 0 <= position.token_id < 2**256:
-        draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
-    if position.tick_lower is not None and position.tick_upper is not None and not MIN_TICK <= position.tick_lower < position.tick_upper <= MAX_TICK:
-        draft.add((*here, "tick_upper"), f"must be above tick_lower, both from {MIN_TICK} to {MAX_TICK}")
-    for field in ("account", "pool"):
-        # What a venue calls an account need not be an address of a chain.
-        if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
-            draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
-    for field, names in (("amounts", position.amounts), ("deposited", position.deposited), ("assets", position.assets), ("asset", [position.asset])):
-        for name in filter(None, names):
-            check_asset(draft, (*here, field), name)
-    for index, subject in enumerate(position.exposed_to):
-        check_subject(draft, (*here, "exposed_to", index), subject)
-
-
-def _check_own(draft: Draft, here: Path, position: Position) -> None:
-    """What only one kind of position can have wrong."""
-    if position.protocol and re.fullmatch(PROTOCOL, position.protocol) is None:
-        draft.add((*here, "protocol"), f"{shown(position.protocol)!r} is not a protocol; write protocol:uniswap, in lower case")
-    if position.amounts and (position.account or position.assets) and position.kind == "tokens":
-        draft.add(here, "declares `amounts` and names an `account` or `assets` to read; keep the one or the other")
-    if (most := ASSETS_OF.get(position.kind)) and position.assets and len(position.assets) != most:
-        what = "the one asset of its vault" if most == 1 else "the two tokens of its pool, in the pool's order"
-        draft.add((*here, "assets"), f"must name {what}, this names {len(position.assets)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from monitor.config import checks, environment, hidden, yaml_text
+from monitor.config import checks, environment, hidden, position_checks, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
 from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
 from monitor.config.typed import mapping, sequence, switch, texts, typed
@@ -105,7 +105,7 @@ class _Reader:
         config = replace(partial, **sections, secrets=secrets)
         if not draft.count() and any(position.kind == "treasury" for position in positions):
             provided = frozenset().union(*(source.provides(config.watch) for source in config.enabled_sources.values()))
-            checks.warn_of_treasuries(draft, positions, provided)
+            position_checks.warn_of_treasuries(draft, positions, provided)
         return replace(config, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ class _Reader:
         trees = sequence(self.draft, ("positions",), self.draft.tree["positions"])
         read = {index: typed(self.draft, Position, ("positions", index), tree) for index, tree in enumerate(trees)}
         positions = {index: position for index, position in read.items() if position is not None}
-        checks.check_positions(self.draft, positions, chains)
+        position_checks.check_positions(self.draft, positions, chains)
         return tuple(positions.values())
 
     def _watched(self) -> Config:

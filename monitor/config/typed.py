@@ -224,7 +224,7 @@ def _words(problem: Mapping[str, Any], quiet: bool) -> str:
     if kind in {"value_error", "assertion_error"}:
         return "is not a value that can stand here" if quiet else str(problem["ctx"]["error"])
     if kind in {"literal_error", "enum"}:
-        choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
+        choices = [choice for choice in re.findall("'([^']*)'", problem["ctx"]["expected"]) if choice]
         return f"must be one of {', '.join(choices)}{seen}; {nearest(str(value), choices)}"
     if kind == "string_pattern_mismatch":
         return f"must be {_form(problem['ctx']['pattern'])}{seen}"

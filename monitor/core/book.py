@@ -88,8 +88,9 @@ FIELDS_OF: Mapping[PositionKind, Fields] = {
 class Book:
     """Capital, mode and assets; fractions of ALVH with their defaults.
 
-    `perp_fee` (of going in), `perp_half_spread` and `perp_margin`, shares of the notional, stand in for quotes until venues' books are collected,
-    `gas` for the price of a transaction; `treasury_bill_yield` for the bill's own where that is not collected.
+    `perp_fee` (of going in), `perp_half_spread` and `perp_margin`, shares of the notional, stand in for quotes until venues' books are collected;
+        `option_half_spread` (a share of the premium) does where nobody quotes an option. `gas` is the price of a transaction;
+        `treasury_bill_yield` stands in for the bill's own where that is not collected.
     """
 
     capital: Usd = 0.0
@@ -102,6 +103,7 @@ class Book:
     perp_fee: Fraction = 0.0005
     perp_half_spread: Fraction = 0.00025
     perp_margin: Fraction = 0.20
+    option_half_spread: Fraction = 0.05
     gas: Usd = 5.0
     treasury_bill_yield: Fraction = 0.04
 

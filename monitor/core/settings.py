@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from monitor import __version__
 from monitor.core.book import Book, Position
 from monitor.core.codec import digest
-from monitor.core.tokens import STABLES, underlying
+from monitor.core.tokens import LISTED, STABLES, underlying
 from monitor.core.units import HOUR, MINUTE
 
 
@@ -57,7 +57,7 @@ class Settings:
         """Assets watched: the book's own list, else those of the positions, else BTC and ETH."""
         if self.book.assets:
             return self.book.assets
-        named = {underlying(a) for p in self.positions for a in (*p.assets, p.asset, *p.amounts) if a and a not in STABLES}
+        named = {underlying(a) for p in self.positions for a in (*p.assets, p.asset, *p.amounts) if a and a not in STABLES | LISTED}
         return tuple(sorted(named)) or ("BTC", "ETH")
 
 

@@ -52,6 +52,9 @@ _UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "
 MAJORS = frozenset({"BTC", "ETH", *_UNDERLYING})
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
 
+LISTED = frozenset({"SPX", "ES", "VIX", "VXX", "UVXY"})
+"""What trades at US exchanges: no coin, and with no perpetual or funding."""
+
 
 def underlying(asset: str) -> str:
     """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
-from monitor.core.positions import lending, perp, tokens, treasury, uniswap_v2, uniswap_v3
+from monitor.core.positions import iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -22,6 +22,8 @@ VALUES: Mapping[PositionKind, Value] = {
     "aave-v3": lending.value,
     "compound-v3": lending.value,
     "perp": perp.value,
+    "option": option.value,
+    "iron-condor": iron_condor.value,
     "tokens": tokens.value,
     "treasury": treasury.value,
 }

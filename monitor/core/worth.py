@@ -17,6 +17,7 @@ class Valuation:
 
     `amounts` is by asset in coins (negative: owed or short) and `delta_usd` what they are worth; `exposure` says the same as a function of
     prices; `exact` holds the chain's own integers where there are any, all of the block `block_hash`.
+    `basis` says in words how it was priced, where there is more than one way.
     """
 
     value_usd: float
@@ -25,6 +26,7 @@ class Valuation:
     exposure: Exposure
     exact: Mapping[str, int] = field(default_factory=dict)
     block_hash: str = ""
+    basis: str = ""
 
     @property
     def risk_asset(self) -> str:

@@ -29,6 +29,22 @@ def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path)
     ]
 
 
+def option(**more: str) -> str:
+    return position(**({"kind": "option", "right": "put", "strike": "1800 USD", "expiry": "2026-12-25", "size": "2"} | more))
+
+
+def condor(**more: str) -> str:
+    strikes = "[1500 USD, 1700 USD, 2300 USD, 2500 USD]"
+    return position(**({"kind": "iron-condor", "strikes": strikes, "expiry": "2026-12-25", "size": "2", "credit": "30 USD"} | more))
+
+
+def test_options_and_condors_are_read_and_may_have_expired(tmp_path: Path) -> None:
+    (bought,) = load_text(tmp_path, option(venue="deribit", size="-2")).positions
+    assert (bought.right, bought.strike, bought.expiry, bought.size, bought.venue) == ("put", 1800.0, "2026-12-25", -2.0, "deribit")
+    (sold,) = load_text(tmp_path, condor(asset="SPX", expiry="2020-01-17T14:30:00Z")).positions
+    assert (sold.strikes, sold.expiry, sold.credit) == ((1500.0, 1700.0, 2300.0, 2500.0), "2020-01-17T14:30:00Z", 30.0)
+
+
 LP = "{id: p, kind: uniswap-v3, chain: bse, token_id: 1}"
 RANGE = "id: p, kind: uniswap-v3, chain: base, pool: '0x" + "a" * 40 + "', account: '0x" + "b" * 40 + "'"
 CASES = {
@@ -120,6 +136,22 @@ CASES = {
     "LP without token id": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `token_id`"),
     "LP without chain": ("positions: [{id: p, kind: uniswap-v3}]", 1, "positions[0]", "needs `chain`"),
     "perp without size": (position(size=""), 1, "positions[0]", "needs `size`"),
+    "option of no size": (option(size="0"), 1, "positions[0]", "needs `size`"),
+    "option without its right": (option(right=""), 1, "positions[0]", "a position of kind option needs `right`"),
+    "option of a misspelt right": (option(right="putt"), 1, "positions[0].right", "must be one of put, call, this is 'putt'; did you mean put?"),
+    "option below nil": (option(strike="-5 USD"), 1, "positions[0].strike", "must be above 0"),
+    "option that never expires": (option(expiry=""), 1, "positions[0]", "needs `expiry`"),
+    "expiry as venues write it": (option(expiry="25DEC26"), 1, "positions[0].expiry", "'25DEC26' is no date; write 2026-12-25 (08:00 UTC for crypto"),
+    "condor of three strikes": (condor(strikes="[1 USD, 2 USD, 3 USD]"), 1, "positions[0].strikes", "must be four, these are 3"),
+    "condor whose strikes fall": (
+        condor(strikes="[1700 USD, 1500 USD, 2300 USD, 2500 USD]"),
+        1,
+        "positions[0].strikes",
+        "each above the one before: bought put, sold put, sold call, bought call",
+    ),
+    "condor of no size": (condor(size="0"), 1, "positions[0]", "a position of kind iron-condor needs `size`"),
+    "condor with a right": (condor(right="put"), 1, "positions[0].right", "does not belong to a position of kind iron-condor"),
+    "half-spread of options above 100%": ("book: {option_half_spread: 5}", 1, "book.option_half_spread", "write 10% or 0.1"),
     "tokens without amounts": ("positions: [{id: p, kind: tokens}]", 1, "positions[0]", "needs `amounts`"),
     "pair without pool": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `pool`"),
     "pair without holder": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `account`"),

@@ -68,7 +68,7 @@ def _with_imports(sources: dict[str, str]) -> dict[str, str]:
     known, waiting = dict(sources), list(sources)
     while waiting:
         name = waiting.pop()
-        for path in re.findall(r'^import .*?"([^"]+)";', known[name], re.MULTILINE | re.DOTALL):
+        for path in re.findall(r"^import [^;]*?[\"']([^\"']+)[\"'];", known[name], re.MULTILINE):
             wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path.startswith(".") else path
             if wanted not in known:
                 package, _, inside = wanted.partition("/")
