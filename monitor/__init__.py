@@ -182,7 +182,6 @@ The book:
     core/positions/balancer.py  shares of Balancer's weighted and stable pools
     core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
-    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/horizon.py             the world at the horizon, where one price has moved
     core/iv_beta.py             how implied volatility goes with the price
