@@ -132,6 +132,10 @@ def test_the_side_that_is_larger_keeps_its_entry():
     assert netted([Perpetual(0.5, 1500.0, 300.0), Perpetual(-2.0, 1700.0, 100.0)]) == Perpetual(-1.5, 1700.0, 500.0)
 
 
+def test_a_small_hedge_is_netted_like_a_large_one():
+    assert netted([Perpetual(0.5, 1500.0, 300.0), Perpetual(-0.25, 1700.0, 100.0)]) == Perpetual(0.25, 1500.0, 450.0)
+
+
 def test_two_of_one_side_have_their_mean_entry_by_size():
     assert netted([Perpetual(1.0, 1000.0, 10.0), Perpetual(3.0, 2000.0, 20.0)]) == Perpetual(4.0, 1750.0, 30.0)
 
