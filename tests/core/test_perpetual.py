@@ -96,6 +96,7 @@ def test_funding_is_paid_from_one_side_to_the_other(delta_usd: float, rate: floa
 
 def test_the_maintenance_ratio_is_of_the_notional_whichever_side_it_is():
     assert maintenance_ratio(20.0, -2.0, 1000.0) == maintenance_ratio(20.0, 2.0, 1000.0) == 0.01
+    assert maintenance_ratio(0.005, 0.0005, 1000.0) == 0.01
     with pytest.raises(ValueError, match="without a notional"):
         maintenance_ratio(20.0, 0.0, 1000.0)
 
