@@ -96,6 +96,7 @@ def test_funding_is_paid_from_one_side_to_the_other(delta_usd: float, rate: floa
 
 def test_the_maintenance_ratio_is_of_the_notional_whichever_side_it_is():
     assert maintenance_ratio(20.0, -2.0, 1000.0) == maintenance_ratio(20.0, 2.0, 1000.0) == 0.01
+    assert maintenance_ratio(0.005, 0.0005, 1000.0) == 0.01
     with pytest.raises(ValueError, match="without a notional"):
         maintenance_ratio(20.0, 0.0, 1000.0)
 
@@ -130,6 +131,10 @@ def test_a_hedge_is_closed_against_itself_and_its_profit_becomes_margin():
 
 def test_the_side_that_is_larger_keeps_its_entry():
     assert netted([Perpetual(0.5, 1500.0, 300.0), Perpetual(-2.0, 1700.0, 100.0)]) == Perpetual(-1.5, 1700.0, 500.0)
+
+
+def test_a_small_hedge_is_netted_like_a_large_one():
+    assert netted([Perpetual(0.5, 1500.0, 300.0), Perpetual(-0.25, 1700.0, 100.0)]) == Perpetual(0.25, 1500.0, 450.0)
 
 
 def test_two_of_one_side_have_their_mean_entry_by_size():
