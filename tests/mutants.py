@@ -26,8 +26,8 @@ CORE = Path("monitor") / "core"
 MATHEMATICS = (
     "aave", "amm", "amm_v4", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
     "exposure", "funding", "horizon", "implied", "indicators", "instruments", "iv_beta", "layer_return", "liquidation", "liquidity", "loss",
-    "many_ranges", "market_beta", "marks", "options", "ranges", "risk", "sizing", "standing", "tail", "treasury", "trends", "tvl",
-    "vix_futures", "volatility", "xirr",
+    "many_ranges", "market_beta", "marks", "options", "perpetual", "ranges", "risk", "sizing", "stableswap", "standing", "tail", "treasury",
+    "trends", "tvl", "vix_futures", "volatility", "weighted", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LEAST_SHARE = 0.95

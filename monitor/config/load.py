@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from monitor.config import checks, environment, hidden, position_checks, yaml_text
+from monitor.config import checks, environment, hidden, position_checks, venue_checks, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
 from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
 from monitor.config.typed import mapping, sequence, switch, texts, typed
@@ -100,7 +100,7 @@ class _Reader:
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
         # A source that could not be read might have been the one.
         if all(name in sections["sources"] for name in self._part("sources") if name in self.catalogue.collectors):
-            position_checks.check_venues(self.draft, positions, sections["sources"])
+            venue_checks.check_venues(self.draft, positions, sections["sources"])
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}

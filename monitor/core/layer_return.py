@@ -8,6 +8,7 @@ from typing import NamedTuple
 from monitor.core.breakeven import SyntheticBreakEven, Terms, synthetic_break_even
 from monitor.core.exposure import Exposure, Scenario, Together
 from monitor.core.horizon import at_horizon
+from monitor.core.instruments import Instrument
 from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
 from monitor.core.xirr import Flow, Return, period_return
@@ -45,6 +46,15 @@ class Hedge:
     exposure: Exposure
     expense: Expense
     capital_usd: float
+
+
+def hedge_of(instrument: Instrument, spread_usd: float | None = None) -> Hedge:
+    """An instrument as a hedge. `spread_usd` is what of its cost is half-spread and impact: of options it lies in the premium and must be said."""
+    by_name = {cost.name: cost.usd for cost in instrument.costs}
+    spread = by_name.get("half-spread", 0.0) if spread_usd is None else spread_usd
+    funding = by_name.get("funding", 0.0)
+    expense = Expense(spread, funding, instrument.cost_usd - spread - funding)
+    return Hedge(exposure=instrument.exposure, expense=expense, capital_usd=instrument.capital_usd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

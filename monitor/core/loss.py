@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.core.book import Position
+from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
-from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import underlying
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
@@ -37,7 +37,7 @@ def loss_of(view: View, position: Position) -> Loss | None:
         return None
     put_in = deposit(view, position)
     held, inside = _without_fees(position, amounts_now(view, position), put_in.amounts)
-    prices = {asset: deciding_price_usd(view, asset) for asset in {*held, *put_in.amounts}}
+    prices = {asset: spot_usd(view, asset) for asset in {*held, *put_in.amounts}}
     return of_amounts(held, put_in.amounts, prices, put_in.basis + inside)
 
 

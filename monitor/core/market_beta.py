@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from monitor.core.bars import best_bars
 from monitor.core.beta import Beta, beta
-from monitor.core.risk import book_exposure, positions_exposure, scenario_now, told, worth_usd
-from monitor.core.tokens import STABLES
+from monitor.core.implied import scenario_now
+from monitor.core.risk import book_exposure, positions_exposure, told, worth_usd
+from monitor.core.tokens import LISTED, STABLES
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import COVERAGE, View, Window
-from monitor.core.volatility import EQUITIES
 from monitor.core.windows import of_first
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +92,7 @@ def book_beta(view: View) -> BookBeta:
 def _closes(view: View, asset: str, equity: Window) -> Floats:
     if asset == INDEX:
         return equity.value
-    if asset in EQUITIES:
+    if asset in LISTED:
         return of_first(
             view.sources(EQUITY, asset),
             lambda source: view.values_at(EQUITY, asset, source, equity.at),

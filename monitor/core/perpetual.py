@@ -56,15 +56,9 @@ def backing_usd(equity_usd: Usd, unrealised_usd: Usd, others_maintenance_usd: Us
     return equity_usd - unrealised_usd - others_maintenance_usd
 
 
-def liquidation_distance(size: Number, price: Usd, liquidation_usd: Usd) -> float:
-    """How far the price may still move against the position, as a share of it; 0 or below: it is there or past it."""
-    room_usd = price - liquidation_usd if size > 0 else liquidation_usd - price
-    return room_usd / price
-
-
-def funding_carry_usd(size: Number, price: Usd, rate_a_year: float) -> Usd:
-    """USD a year, positive when received: where the rate (a fraction a year) is positive, longs pay and shorts receive."""
-    return -size * price * rate_a_year
+def funding_carry_usd(delta_usd: Usd, rate_a_year: float) -> Usd:
+    """USD a year, positive when received, on a position worth `delta_usd` (negative when short): where the rate is positive, longs pay."""
+    return -delta_usd * rate_a_year
 
 
 def maintenance_ratio(maintenance_usd: Usd, size: Number, price: Usd) -> float:

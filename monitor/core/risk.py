@@ -10,13 +10,13 @@ from math import fsum
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure, Scenario, Together
+from monitor.core.implied import scenario_now
 from monitor.core.ledger import Layer
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import EQUITIES, HORIZON_DAYS, annual_sigma, shocked
-from monitor.core.windows import of_first
+from monitor.core.volatility import HORIZON_DAYS, shocked
 
 IN_FORCE = frozenset({"active", "closing"})
 SHOCK_SIGMAS = 1.5
@@ -61,20 +61,6 @@ def book_exposure(view: View) -> Together:
     return Together((positions_exposure(view), *layers))
 
 
-def scenario_now(view: View, assets: Iterable[str]) -> Scenario:
-    """Prices that may decide, of an index its newest close, and volatilities where they are known. Raises Unknown where a price is missing."""
-    named = sorted(set(assets))
-    return Scenario({asset: deciding_price_usd(view, asset) for asset in named}, _volatilities(view, named))
-
-
-def deciding_price_usd(view: View, asset: str) -> float:
-    """The price that may decide; an index or a fund has one by its newest close where no price is given. Raises Unknown otherwise."""
-    closes = view.sources("equity.close", asset)
-    if asset not in EQUITIES or view.prices_usd(asset) or not closes:
-        return view.price_usd(asset)
-    return of_first(closes, lambda source: float(view.newest("equity.close", asset, source).value), "")
-
-
 @contextmanager
 def told() -> Iterator[None]:
     """Within it, what a scenario out of a view has no number of is Unknown, as everything that a view could not tell."""
@@ -88,16 +74,6 @@ def worth_usd(exposure: Exposure, scenario: Scenario) -> float:
     """What an exposure is worth in one state. Raises Unknown where the scenario lacks what that takes, such as an option's volatility."""
     with told():
         return float(exposure.value_usd(scenario))
-
-
-def _volatilities(view: View, assets: Iterable[str]) -> dict[str, float]:
-    known: dict[str, float] = {}
-    for asset in assets:
-        try:
-            known[asset] = annual_sigma(view, asset)
-        except Unknown:
-            continue
-    return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from monitor.core.cash_flow import cash_flow_share
 from monitor.core.cost_of_capital import risk_free
 from monitor.core.exposure import Together
 from monitor.core.funding import funding_against_short, median_cost
+from monitor.core.implied import scenario_now
+from monitor.core.instruments import short_perp, top_up
 from monitor.core.proposal import Proposal
-from monitor.core.risk import IN_FORCE, SHOCK_SIGMAS, adverse, adverse_scenario, book_exposure, layer_exposure, scenario_now, stressed_deltas_usd
+from monitor.core.risk import IN_FORCE, SHOCK_SIGMAS, adverse, adverse_scenario, book_exposure, layer_exposure, stressed_deltas_usd
 from monitor.core.rule import Intent
 from monitor.core.units import DAY
 from monitor.core.valuation import value_position
@@ -18,7 +20,6 @@ from monitor.core.worth import Valuation
 
 HORIZON_DAYS = 7
 HORIZON_MS = HORIZON_DAYS * DAY
-HORIZON_YEARS = HORIZON_DAYS / 365
 SHORT_PERP_FUNDING_FLOOR = -0.20
 
 
@@ -152,23 +153,19 @@ def _priced(view: View, book: Book, proposal: Proposal) -> Proposal:
 def _perp_cost(view: View, book: Book, proposal: Proposal) -> _Cost:
     """ALVH: fees + half-spread + max(0, 95th percentile of 30-day funding against us) x H + r_f x margin x H."""
     against, bill = funding_against_short(view, proposal.asset), risk_free(view)
-    funding = max(0.0, against) * HORIZON_YEARS
-    margin = bill.rate * book.perp_margin * HORIZON_YEARS
+    terms = replace(book, treasury_bill_yield=bill.rate)
+    of_a_dollar = short_perp(proposal.asset, 1.0, 1.0, terms, funding_against=against, fee=book.perp_fee, days=HORIZON_DAYS)
     source = (
-        f"fees {_bp(book.perp_fee)}, half-spread {_bp(book.perp_half_spread)}, "
-        f"funding {_bp(funding)} (95th percentile of 30 days against a short: {against:+.1%} a year over {HORIZON_DAYS} days), "
-        f"yield forgone on a margin of {book.perp_margin:.0%} {_bp(margin)} ({bill.rate:.2%} a year: {bill.source})"
+        ", ".join(f"{cost.name} {cost.usd * 1e4:.1f} bp" for cost in of_a_dollar.costs)
+        + f" over {HORIZON_DAYS} days: the 95th percentile of 30 days of funding is {against:+.1%} a year against a short, "
+        f"the yield of a margin of {book.perp_margin:.0%} is {bill.rate:.2%} ({bill.source})"
     )
-    return _Cost(proposal.notional_usd * (book.perp_fee + book.perp_half_spread + funding + margin), source)
+    return _Cost(proposal.notional_usd * of_a_dollar.cost_usd, source)
 
 
 def _top_up_cost(view: View, book: Book, proposal: Proposal) -> _Cost:
     """ALVH: forgone stable yield + gas, not the amount. *(reading)* The yield forgone is the risk-free rate."""
     bill = risk_free(view)
-    forgone_usd = proposal.notional_usd * bill.rate * HORIZON_YEARS
+    layer = top_up(proposal.notional_usd, stable_yield=bill.rate, gas_usd=book.gas, days=HORIZON_DAYS)
     source = f"forgone yield of {bill.rate:.2%} a year ({bill.source}) over {HORIZON_DAYS} days, and gas of {book.gas:,.2f} USD"
-    return _Cost(forgone_usd + book.gas, source, book.gas)
-
-
-def _bp(share: float) -> str:
-    return f"{share * 1e4:.1f} bp"
+    return _Cost(layer.cost_usd, source, book.gas)

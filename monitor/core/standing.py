@@ -8,12 +8,13 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from monitor.core.book import Position
-from monitor.core.funding import HOURS_A_YEAR, MEAN_MS, aggregate, venue_payments
+from monitor.core.funding import HOURS_A_YEAR, aggregate, venue_rate
+from monitor.core.implied import spot_usd
 from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_perpetual
 from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, readings, unit
 from monitor.core.loss import loss_of
+from monitor.core.perpetual import funding_carry_usd
 from monitor.core.positions.uniswap_v3 import pool_asset
-from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import STABLES, underlying
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Evidence, Unknown
@@ -119,7 +120,7 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
     """
     if position.kind not in RANGED_KINDS:
         raise Unknown("inside", FEES_STAY)
-    worth = {side: deciding_price_usd(view, pool_asset(view, position, side)) / unit(view, position, side) for side in SIDES}
+    worth = {side: spot_usd(view, pool_asset(view, position, side)) / unit(view, position, side) for side in SIDES}
     uncollected = fsum(float(newest(view, f"position.fees{side}", position).value) * worth[side] for side in SIDES)
     try:
         earned = fsum(_earned(view, position, side) * worth[side] for side in SIDES)
@@ -147,7 +148,7 @@ def carry_of(view: View, position: Position, valuation: Valuation, unknown: dict
     """USD a year at today's rates and prices, positive when received. Raises Unknown where the funding of a perpetual is not known."""
     if position.kind == "perp":
         asset = underlying(position.asset)
-        return Carry(funding_usd=-valuation.delta_usd[asset] * funding_a_year(view, asset, position.venue))
+        return Carry(funding_usd=funding_carry_usd(valuation.delta_usd[asset], funding_a_year(view, asset, position.venue)))
     supplied, owed = (_interest(view, position, side, unknown) for side in ("supplied", "borrowed"))
     return Carry(supplied_usd=supplied, owed_usd=None if owed is None else -owed)
 
@@ -158,7 +159,7 @@ def funding_a_year(view: View, asset: str, venue: str) -> float:
     Positive: longs pay. Raises Unknown where neither can be said.
     """
     if venue in view.sources("funding.rate", asset):
-        return float(venue_payments(view, asset, venue, MEAN_MS).rate.mean())
+        return venue_rate(view, asset, venue)
     return aggregate(view, asset, "all").now
 
 
@@ -172,7 +173,7 @@ def _interest(view: View, position: Position, side: str, unknown: dict[str, str]
         for place, asset in enumerate(position.assets):
             coins = float(newest(view, f"account.{side}.{asset}", position).value)
             if coins and (place == 0 or position.kind != "compound-v3"):
-                total += coins * deciding_price_usd(view, underlying(asset)) * _rate(view, position, side, asset)
+                total += coins * spot_usd(view, underlying(asset)) * _rate(view, position, side, asset)
     except Unknown as why:
         unknown[f"carry.{side}"] = why.reason
         return None

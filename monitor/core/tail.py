@@ -9,13 +9,14 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from monitor.core.exposure import Exposure, Scenario, Values
-from monitor.core.risk import book_exposure, scenario_now, told
+from monitor.core.implied import scenario_now
+from monitor.core.risk import book_exposure, told
 from monitor.core.sessions import are_sessions, ordinals
-from monitor.core.tokens import STABLES
+from monitor.core.tokens import LISTED, STABLES
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import EQUITIES, IMPLIED_BY_VIX, horizon_sigma
+from monitor.core.volatility import horizon_sigma
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int64]
@@ -34,6 +35,7 @@ STRESS_DAYS: Mapping[str, Mapping[str, float]] = {
     "2022-11-09": {"BTC": -0.1415, "ETH": -0.1738, "SPX": -0.0208},
     "2023-03-09": {"BTC": -0.0619, "ETH": -0.0620, "SPX": -0.0185},
 }
+INDEX_LIKE = frozenset({"SPX", "ES"})
 SIGMA_MOVES = (-3, -2, -1, 1, 2, 3)
 
 
@@ -136,9 +138,9 @@ def _tail(names: tuple[str, ...], losses: Floats, still: tuple[str, ...]) -> Tai
 
 
 def _stress_factors(asset: str) -> list[float]:
-    if asset in EQUITIES and asset not in IMPLIED_BY_VIX:
+    if asset in LISTED and asset not in INDEX_LIKE:
         raise Unknown("stress", f"the table of stress events has no moves of {asset}")
-    column = "SPX" if asset in IMPLIED_BY_VIX else asset if asset == "BTC" else "ETH"
+    column = "SPX" if asset in INDEX_LIKE else asset if asset == "BTC" else "ETH"
     return [1 + moves[column] for moves in STRESS_DAYS.values()]
 
 
@@ -166,7 +168,7 @@ def daily_returns(view: View, asset: str) -> tuple[Days, Floats]:
 
     Of the candles that are fresh, those with the most days. Raises Unknown where there are none.
     """
-    if asset in EQUITIES:
+    if asset in LISTED:
         ways: list[Callable[[], tuple[Days, Floats]]] = [partial(_of_sessions, view, asset, source) for source in view.sources("equity.close", asset)]
     else:
         ways = [

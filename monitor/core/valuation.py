@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
-from monitor.core.positions import iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
+from monitor.core.positions import balancer, curve, iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -18,6 +18,8 @@ VALUES: Mapping[PositionKind, Value] = {
     "uniswap-v2": uniswap_v2.value,
     "uniswap-v3": uniswap_v3.value,
     "uniswap-v4": uniswap_v3.value,  # the same integers under the same names: what differs is how they are read
+    "curve": curve.value,
+    "balancer": balancer.value,
     "erc-4626": tokens.vault_value,
     "aave-v3": lending.value,
     "compound-v3": lending.value,

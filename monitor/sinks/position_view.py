@@ -5,7 +5,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from monitor.core.book import Position
-from monitor.core.risk import net_greeks, scenario_now
+from monitor.core.implied import scenario_now
+from monitor.core.risk import net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import chain_state

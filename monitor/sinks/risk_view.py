@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from monitor.core.implied import scenario_now
 from monitor.core.market_beta import book_beta
-from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, scenario_now, stressed_exposure_usd
+from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, stressed_exposure_usd
 from monitor.core.tail import Tail, historical_tail, scenario_tail
 from monitor.core.tokens import STABLES
 from monitor.core.verdict import Unknown

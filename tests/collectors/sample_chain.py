@@ -53,9 +53,9 @@ class ChainSample(Sample):
 
     def ports(self, answers: Answers | None = None) -> Ports:
         given = self.answers if answers is None else answers
-        return self._over(self.node(given), given)
+        return self.over(self.node(given), given)
 
-    def _over(self, node: FakeChain, answers: Answers) -> Ports:
+    def over(self, node: FakeChain, answers: Answers) -> Ports:
         net = FakeNet()
         for answer in answers:
             if "url" in answer:
@@ -104,7 +104,7 @@ class ChainSample(Sample):
             return result
 
         node.result = noted  # type: ignore[method-assign]  # the same node, with a witness
-        asyncio.run(self.collector.poll(self._over(node, self.answers), self.watch))
+        asyncio.run(self.collector.poll(self.over(node, self.answers), self.watch))
         return told
 
 

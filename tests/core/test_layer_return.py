@@ -6,9 +6,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from monitor.core.book import Book
 from monitor.core.exposure import Coins, Scenario
 from monitor.core.horizon import horizon_days
-from monitor.core.layer_return import Expense, Hedge, Held, Market, PathReturn, hedged_return, layer_return, liquidity_lens, prospect, return_on
+from monitor.core.instruments import short_perp, top_up
+from monitor.core.layer_return import (
+    Expense,
+    Hedge,
+    Held,
+    Market,
+    PathReturn,
+    hedge_of,
+    hedged_return,
+    layer_return,
+    liquidity_lens,
+    prospect,
+    return_on,
+)
 from monitor.core.verdict import Unknown
 from monitor.core.xirr import Return
 from tests.core.test_breakeven import Vega
@@ -75,6 +89,17 @@ def test_a_loss_of_all_or_more_is_told_as_it_is():
 def test_nothing_tied_up_returns_nothing(capital: float):
     with pytest.raises(Unknown, match="ties up no capital"):
         return_on(1.0, capital, 7.0)
+
+
+def test_an_instrument_is_a_hedge_whose_costs_are_told_apart():
+    perp = short_perp("ETH", 4.0, 2000.0, Book(), funding_against=0.365, fee=0.001, days=7.0)
+    hedge = hedge_of(perp)
+    assert hedge.exposure == perp.exposure
+    assert hedge.capital_usd == pytest.approx(1600.0)
+    assert hedge.expense == pytest.approx((8000 * 0.00025, 8000 * 0.365 * 7 / 365, 8000 * (0.001 + 0.04 * 0.2 * 7 / 365)))
+    lent = hedge_of(top_up(1000.0, stable_yield=0.0365, gas_usd=5.0), spread_usd=2.0)
+    assert lent.expense == pytest.approx((2.0, 0.0, 0.7 + 5.0 - 2.0))
+    assert hedge_of(top_up(1000.0, stable_yield=0.0365, gas_usd=5.0)).expense == pytest.approx((0.0, 0.0, 5.7))
 
 
 def test_a_prospect_has_the_three_paths_and_the_break_evens():

@@ -69,7 +69,7 @@ def test_a_fund_is_sampled_by_its_own_closes():
     rows = [seen("equity.close", "VXX", price, day) for price, day in zip(levels(-3 * MARKET), SESSIONS, strict=True)]
     view = book(*EVERY, *rows, *priced(NOW, VXX=50.0), positions=[tokens("fund", VXX=2.0)], now=NOW)
     assert book_beta(view).value == pytest.approx(-3.0)
-    with pytest.raises(Unknown, match="nobody has given closes of VXX yet"):
+    with pytest.raises(Unknown, match=r"nobody has given equity\.close of VXX yet"):
         book_beta(book(*EVERY, *priced(NOW, VXX=50.0), positions=[tokens("fund", VXX=2.0)], now=NOW))
 
 

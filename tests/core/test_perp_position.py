@@ -8,12 +8,13 @@ import pytest
 from monitor.core.book import Position
 from monitor.core.exposure import Scenario
 from monitor.core.observation import Observation
-from monitor.core.positions import perp
+from monitor.core.positions.perp import NO_RATIO
+from monitor.core.standing import standing
 from monitor.core.units import MINUTE
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.worth import Carry, Liquidation
+from monitor.core.worth import Standing
 from tests.builders import START, funding, series, view_of
 
 READ = Position(id="eth-perp", kind="perp", asset="WETH", venue="hyperliquid", account="0x" + "7" * 40)
@@ -56,11 +57,10 @@ def test_what_is_declared_is_not_read_and_what_is_read_is_not_declared():
         value_position(view_of(*priced()), replace(DECLARED, venue="hyperliquid"))
 
 
-def test_a_closed_position_is_worth_nothing_and_has_no_carry_and_no_liquidation():
+def test_a_closed_position_is_worth_nothing_and_has_no_liquidation():
     view = held(size=0.0, entry_price=0.0, margin_usd=0.0, maintenance_ratio=0.0, liquidation_price=0.0)
     assert value_position(view, READ).value_usd == 0.0
-    standing = perp.standing(view, READ)
-    assert (standing.carry, standing.liquidations, standing.unknown) == (Carry(funding_usd=0.0), (), {})
+    assert (stands(view).liquidations, "liquidations" in stands(view).unknown) == ((), False)
 
 
 @pytest.mark.parametrize("missing", ["size", "entry_price", "margin_usd"])
@@ -85,45 +85,63 @@ def test_a_source_that_went_silent_makes_the_position_unknown_and_not_gone():
 # --- how it stands ---
 
 
+def stands(view: View, position: Position = READ) -> Standing:
+    return standing(view, position, value_position(view, position))
+
+
+def liquidated(view: View, position: Position = READ) -> tuple[str, float, str, float]:
+    [one] = stands(view, position).liquidations
+    return one.asset, one.price_usd, one.side, one.distance
+
+
 def test_the_liquidation_price_is_the_venues_own():
-    [liquidation] = perp.standing(held(), READ).liquidations
-    assert liquidation == Liquidation("ETH", 2500.0, "above", 0.25)
+    assert liquidated(held()) == ("ETH", 2500.0, "above", 0.25)
 
 
 def test_a_long_is_liquidated_below():
-    [liquidation] = perp.standing(held(size=3.0, liquidation_price=1500.0), READ).liquidations
-    assert liquidation == Liquidation("ETH", 1500.0, "below", 0.25)
+    assert liquidated(held(size=3.0, liquidation_price=1500.0)) == ("ETH", 1500.0, "below", 0.25)
 
 
 def test_without_the_venues_price_it_is_that_of_the_margin_alone():
-    [liquidation] = perp.standing(held(liquidation_price=None), READ).liquidations
-    assert liquidation.price_usd == pytest.approx((3 * 2100 + 1500) / (3 * 1.02))
+    assert liquidated(held(liquidation_price=None))[1] == pytest.approx((3 * 2100 + 1500) / (3 * 1.02))
+
+
+def test_a_margin_that_pays_for_all_of_the_coins_is_never_liquidated():
+    assert stands(held(size=1.0, margin_usd=2100.0, liquidation_price=None)).liquidations == ()
 
 
 def test_a_venue_that_says_none_is_believed():
-    standing = perp.standing(held(liquidation_price=0.0), READ)
-    assert (standing.liquidations, "liquidations" in standing.unknown) == ((), False)
+    found = stands(held(liquidation_price=0.0))
+    assert (found.liquidations, "liquidations" in found.unknown) == ((), False)
 
 
 def test_a_liquidation_price_of_another_instant_is_of_another_position():
     old = [row for row in told() if row.metric == "position.liquidation_price" and row.at < START]
     rest = [row for row in told() if row.metric != "position.liquidation_price"]
-    [liquidation] = perp.standing(view_of(*rest, *old, *priced()), READ).liquidations
-    assert liquidation.price_usd == pytest.approx(7800 / 3.06)
+    assert liquidated(view_of(*rest, *old, *priced()))[1] == pytest.approx(7800 / 3.06)
 
 
-@pytest.mark.parametrize("position", [READ, DECLARED])
-def test_without_a_maintenance_margin_it_is_unknown_and_not_none(position: Position):
-    standing = perp.standing(held(liquidation_price=None, maintenance_ratio=None), position)
-    assert standing.liquidations == ()
-    assert standing.unknown["liquidations"] == perp.NO_RATIO
+@pytest.mark.parametrize(("source", "block_hash"), [("import", f"0x{START}"), (SOURCE, "0xother")])
+def test_a_liquidation_price_of_another_source_or_block_is_not_taken_either(source: str, block_hash: str):
+    other = Observation("position.liquidation_price", "eth-perp", source, START, START, 9000.0, block_hash)
+    assert liquidated(view_of(*told(START, SOURCE, liquidation_price=None), other, *priced()))[1] == pytest.approx(7800 / 3.06)
+
+
+def test_without_a_maintenance_margin_it_is_unknown_and_not_none():
+    found = stands(held(liquidation_price=None, maintenance_ratio=None))
+    assert (found.liquidations, found.unknown["liquidations"]) == ((), NO_RATIO)
+
+
+def test_of_a_declared_position_it_must_be_given_too():
+    assert liquidated(held(), DECLARED) == ("ETH", 2500.0, "above", 0.25)
+    assert stands(held(liquidation_price=None), DECLARED).unknown["liquidations"] == "the state of position eth-perp was not read yet"
 
 
 RATES: dict[str, Any] = {"asset": "ETH", "hours": 1.0}
 
 
 def carry_usd(view: View) -> float | None:
-    carry = perp.standing(view, READ).carry
+    carry = stands(view).carry
     assert carry is not None
     return carry.funding_usd
 
@@ -140,6 +158,6 @@ def test_where_the_venue_gives_no_funding_the_aggregate_stands_in():
 
 
 def test_without_enough_venues_the_carry_is_unknown():
-    standing = perp.standing(held(), READ)
-    assert standing.carry is None
-    assert "0 of at least 3 venues" in standing.unknown["carry"]
+    found = stands(held())
+    assert found.carry is None
+    assert "0 of at least 3 venues" in found.unknown["carry"]

@@ -8,7 +8,6 @@ from monitor.core.perpetual import (
     Perpetual,
     backing_usd,
     funding_carry_usd,
-    liquidation_distance,
     liquidation_price,
     maintenance_ratio,
     netted,
@@ -81,26 +80,18 @@ def test_more_margin_moves_liquidation_away(size: float, entry: float, share: fl
     assert (far < near) == (size > 0)
 
 
-@pytest.mark.parametrize(
-    ("size", "price", "edge", "distance"),
-    [(2.0, 2000.0, 1500.0, 0.25), (2.0, 2000.0, 2500.0, -0.25), (-2.0, 2000.0, 2500.0, 0.25), (-2.0, 2000.0, 1500.0, -0.25), (2.0, 9.0, 9.0, 0.0)],
-)
-def test_the_distance_is_what_the_price_may_still_move_against_it(size: float, price: float, edge: float, distance: float):
-    assert liquidation_distance(size, price, edge) == distance
-
-
 def test_longs_pay_positive_funding_and_shorts_receive_it():
-    assert funding_carry_usd(2.0, 1000.0, 0.1) == -200.0
-    assert funding_carry_usd(-2.0, 1000.0, 0.1) == 200.0
-    assert funding_carry_usd(2.0, 1000.0, -0.1) == 200.0
+    assert funding_carry_usd(2000.0, 0.1) == -200.0
+    assert funding_carry_usd(-2000.0, 0.1) == 200.0
+    assert funding_carry_usd(2000.0, -0.1) == 200.0
 
 
-@given(SIZES, PRICES, st.floats(-2, 2))
-def test_funding_is_paid_from_one_side_to_the_other(size: float, price: float, rate: float):
-    paid = funding_carry_usd(size, price, rate)
-    assert paid == -funding_carry_usd(-size, price, rate)
-    assert paid * size * rate <= 0
-    assert abs(paid) == pytest.approx(abs(size) * price * abs(rate))
+@given(st.floats(-1e6, 1e6), st.floats(-2, 2))
+def test_funding_is_paid_from_one_side_to_the_other(delta_usd: float, rate: float):
+    paid = funding_carry_usd(delta_usd, rate)
+    assert paid == -funding_carry_usd(-delta_usd, rate)
+    assert paid * delta_usd * rate <= 0
+    assert abs(paid) == pytest.approx(abs(delta_usd) * abs(rate))
 
 
 def test_the_maintenance_ratio_is_of_the_notional_whichever_side_it_is():

@@ -275,7 +275,7 @@ def test_the_venue_s_own_funding_comes_first():
 
 def test_the_venue_s_funding_is_the_mean_of_its_last_eight_hours():
     rows = funding([0.1] * 20 + [0.2, 0.3, 0.4], venue="hourly", hours=4, asset="ETH")
-    assert funding_a_year(book(*rows), "ETH", "hourly") == pytest.approx(0.3)
+    assert funding_a_year(book(*rows), "ETH", "hourly") == pytest.approx(0.35)
 
 
 def test_funding_and_liquidation_that_are_not_known_are_named():

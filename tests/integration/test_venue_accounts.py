@@ -4,12 +4,16 @@ import asyncio
 import copy
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
 from monitor.collectors.venue_account import VenueAccount
+from monitor.config import discover, load
+from monitor.config.model import Alerts
 from monitor.core.book import Position, Watch
 from monitor.core.door import admit
 from monitor.core.egress import EgressPolicy
@@ -17,6 +21,7 @@ from monitor.core.secret import Secret
 from monitor.core.units import parse_time
 from monitor.errors import BadPayload, SourceError
 from monitor.net import HttpNet
+from monitor.probes import Health, check
 from monitor.registry import settings_of
 from monitor.source import Ports
 from monitor.venues import account as accounts
@@ -233,6 +238,28 @@ async def test_a_sister_of_a_venue_is_asked_like_it(source: VenueAccount, server
     server.private["/sapi/v1/account/apiRestrictions"] = {**BINANCE_KEY, "enableFutures": True}
     with pytest.raises(SourceError, match="may do more than read"):
         await source.poll(ports, WATCH)
+
+
+@pytest.mark.parametrize("venue", ["okx"])
+@pytest.mark.parametrize(("perm", "state"), [("read_only", Health.OK), ("read_only,withdraw", Health.FAILED)])
+async def test_check_has_a_row_for_the_accounts_and_what_to_do(server: VenueServer, venue: str, perm: str, state: Health, tmp_path: Path) -> None:
+    server.private["/api/v5/account/config"] = okx([{"perm": perm}])
+    file = tmp_path / "hedge-monitor.yaml"
+    keys = "{main: {venue: okx, api_key: '${KEY}', secret: '${SECRET}', passphrase: '${PHRASE}'}}"
+    file.write_text(
+        f"store: {{url: 'sqlite:///{tmp_path}/x.db'}}\nsources: {{venue-account: {{endpoint: '{server.url}', accounts: {keys}}}}}\n"
+        "positions: [{id: eth, kind: perp, asset: ETH, venue: main}]\n"
+    )
+    config = load(file, dict(zip(("KEY", "SECRET", "PHRASE"), CANARIES, strict=True)), discover())
+    only = replace(config, chains={}, alerts=Alerts(), sources={"venue-account": config.sources["venue-account"]})
+    [row] = [found for found in await check(only, timeout_seconds=20) if found.name == "venue-account"]
+    assert row.state is state
+    must_not_show(repr(row))
+    if state is Health.OK:
+        assert row.detail == "main: 1 of 1 positions are held at okx, its key can only read"
+    else:
+        assert "its key may do more than read (withdraw) and is not used: delete it at okx" in row.detail
+        assert row.remedy.startswith("trying again will not help: do as it says, or correct sources.venue-account.endpoint")
 
 
 REFUSALS = [
