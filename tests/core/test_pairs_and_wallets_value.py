@@ -117,6 +117,12 @@ def test_the_asset_of_a_vault_that_is_not_named_is_the_one_that_was_read() -> No
         value_position(view_of(*read(VAULT, shares=1, amount__ETH=2.0, amount__USDC=2.0), *PRICES), bare)
 
 
+def test_what_is_well_known_on_another_chain_is_not_taken_for_it() -> None:
+    elsewhere = replace(VAULT, assets=(), chain="base")
+    with pytest.raises(Unknown, match="was not read yet"):
+        value_position(view_of(*read(elsewhere, shares=1, amount__USDT=2.0), *PRICES), elsewhere)
+
+
 def test_shares_and_worth_of_a_vault_are_of_one_block() -> None:
     rows = [*read(VAULT, shares=10**18), *read(VAULT, START - MINUTE, amount__USDC=1500.0), *PRICES]
     with pytest.raises(Unknown, match="the shares of the vault and their worth come from more than one block"):

@@ -54,6 +54,13 @@ def test_equity_is_assets_and_receivables_less_liabilities() -> None:
     assert (worth.block_hash, worth.risk_asset) == (f"0x{START}", "ETH")
 
 
+def test_the_newest_amounts_count_and_none_before_them() -> None:
+    earlier = [Observation(f"treasury.tokens.{a}", X, "wallets", START - n * HOUR, START, 77.0 * n, "0x") for a in ("USDC", "ETH") for n in (1, 2)]
+    newest = [Observation(f"treasury.tokens.{a}", X, "wallets", START, START, amount, "0xnew") for a, amount in (("USDC", 10.0), ("ETH", 0.0))]
+    worth = valued(earlier, newest, declared(1.0), PRICES)
+    assert (worth.amounts, worth.value_usd, worth.block_hash) == ({"USDC": 10.0}, 4.0, "0xnew")
+
+
 def test_it_is_the_rule_s_own_arithmetic() -> None:
     rows = [*tokens(USDC=1000.0, ETH=1.0, WSTETH=0.5), *declared(4000.0, 300.0), *PRICES]
     verdict = QuickRatio().judge(view_of(*rows), X)

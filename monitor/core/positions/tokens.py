@@ -25,7 +25,7 @@ def vault_value(view: View, position: Position) -> Valuation:
     shares = newest(view, "position.shares", position)
     # What the position does not name is a well-known token of its chain, by the collector's own rule.
     known = sorted({asset for (chain, _), asset in ASSET_OF.items() if chain == position.chain and view.sources(AMOUNT + asset, position.id)})
-    assets = position.assets[:1] or known
+    assets = position.assets or known
     if len(assets) != 1:
         raise Unknown("missing", f"what the vault of position {position.id} holds was not read yet")
     points = {asset: newest(view, AMOUNT + asset, position) for asset in assets}
