@@ -25,7 +25,7 @@ ETH_USD, USDC_USD = 2000.0, 1.0
 TICK = 200_310
 """Of 2,000 USDC of 6 decimals for 1 ETH of 18, counted in ETH per USDC."""
 HALF_HOUR, DAY = 1_800_000, 86_400_000
-STILL = ("dydx-account", "gmx-account", "deribit-dvol", "coingecko", "cboe", "fred", "stooq")
+
 
 META = {"universe": [{"name": "ETH", "szDecimals": 4, "maxLeverage": 25}]}
 HELD = {
@@ -134,7 +134,7 @@ def told(anvil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told
         lower, upper = (60 * round((here + away) / 60) for away in (-6000, 6000))
         token_id = world.mint(lower, upper, 20 * 10**18)
         for sells_first in (True, False, True):
-            world.swap(sells_first, 10**9 if sells_first is (here > 0) else 10**17)
+            world.swap(sells_first, 10**8 if sells_first is (here > 0) else 5 * 10**16)
         market = aave.deploy(chain)
         lender, borrower = market.users[:2]
         market.supply(lender, "USDC", 100_000 * 10**6)
@@ -142,6 +142,8 @@ def told(anvil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told
         market.borrow(borrower, "USDC", 4_000 * 10**6)
         come_to_now(world)
         market.refresh()
+        # A chain that stands still is a chain that is not heard.
+        chain.change("evm_setIntervalMining", 1)
         file, store, rows = folder / "mine.yaml", folder / "store.db", folder / "rows.csv"
         file.write_text(configuration(world, market, token_id, borrower, url))
         file.chmod(0o600)
@@ -150,8 +152,7 @@ def told(anvil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told
         taken = command(*arguments, "import", str(rows), env=settings())
         assert taken.returncode == 0, taken.stderr
         with daemon(folder, *arguments, "run", env=settings()) as running:
-            valued = lambda: all("value_usd" in row for row in running.get("/api/v1/positions")["positions"])  # noqa: E731
-            running.wait_for(valued, 60)
+            running.wait_for(lambda: all("value_usd" in row for row in running.get("/api/v1/positions")["positions"]), 60)
             yield Told(running, world, market, token_id, borrower, arguments)
 
 
@@ -203,7 +204,6 @@ def test_a_price_that_leaves_the_range_is_seen_and_the_position_keeps_its_worth(
         return lp if lp.get("range", {}).get("state") in {"above", "below"} else None
 
     lp = told.running.wait_for(out, 30)
-    assert "gamma_usd" not in lp
     assert lp["value_usd"] > 0
     assert sum(amount in {"0"} for amount in (lp["amount0"], lp["amount1"])) == 1
     assert "it earns no fees" in told.status()
