@@ -133,8 +133,8 @@ def withdrawal_of_one_coin(pool: Pool, shares: int, coin: int) -> int:
 
 def dynamic_fee(one: int, other: int, fee: int, offpeg: int) -> int:
     """The fee of `ng` in parts of 10^10: `fee` where the two balances are equal, towards offpeg x fee as they part (_dynamic_fee)."""
-    if offpeg <= FEE_UNIT:
-        return fee
+    # A multiple below 1 counts as 1, of which the balances take nothing.
+    offpeg = max(offpeg, FEE_UNIT)
     return offpeg * fee // ((offpeg - FEE_UNIT) * 4 * one * other // (one + other) ** 2 + FEE_UNIT)
 
 

@@ -30,6 +30,9 @@ VALUES: Mapping[PositionKind, Value] = {
     "treasury": treasury.value,
 }
 
+# The kinds of LPs whose own integers are other ones than those of a range.
+EXACT_OF: Mapping[PositionKind, tuple[str, ...]] = {"uniswap-v2": uniswap_v2.EXACT_FIELDS}
+
 
 def value_position(view: View, position: Position) -> Valuation:
     """Value one position. Raises Unknown when a price or the position's state is missing or stale."""
@@ -50,5 +53,5 @@ class ChainState:
 
 def chain_state(view: View, position: Position) -> ChainState:
     """What the chain says of an LP, for which neither a price nor a young age is needed. Raises Unknown when it was not read at one block."""
-    points = {name: newest(view, f"position.{name}", position, fresh=False) for name in uniswap_v3.EXACT_FIELDS}
+    points = {name: newest(view, f"position.{name}", position, fresh=False) for name in EXACT_OF.get(position.kind, uniswap_v3.EXACT_FIELDS)}
     return ChainState({name: int(point.value) for name, point in points.items()}, *of_one_block(points.values(), "the position's numbers"))

@@ -6,7 +6,6 @@ from typing import Any
 
 from monitor.core.book import Position
 from monitor.core.implied import scenario_now
-from monitor.core.positions.uniswap_v3 import EXACT_FIELDS
 from monitor.core.risk import net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
@@ -53,8 +52,7 @@ def _exact(view: View, position: Position) -> dict[str, Any]:
         state = chain_state(view, position)
     except Unknown:
         return {}
-    exact = {name: str(number) for name, number in state.numbers.items() if name in EXACT_FIELDS}
-    return {**exact, **present(block_hash=state.block_hash, at=state.at)}
+    return {**{name: str(number) for name, number in state.numbers.items()}, **present(block_hash=state.block_hash, at=state.at)}
 
 
 def _greeks(view: View, value: Valuation) -> dict[str, Any]:

@@ -169,6 +169,13 @@ def test_more_than_the_contracts_can_owe_is_not_a_number(owed: int, known: bool)
         assert math.isnan(valued([state(Q96, stake=stake)]).usd[0]) is not known
 
 
+@pytest.mark.parametrize(("owed", "known"), [(UINT128, False), (UINT128 - 2**76, True)])
+def test_what_rounds_to_more_than_the_contracts_can_owe_is_not_a_number_either(owed: int, known: bool) -> None:
+    # At an end nothing is held of one token: all that is paid of it is what was owed.
+    for price, stake in ((UPPER, Stake(1, 0, 0, owed, 0)), (LOWER, Stake(1, 0, 0, 0, owed))):
+        assert math.isnan(valued([state(price, stake=stake)]).usd[0]) is not known
+
+
 @pytest.mark.parametrize("decimals", [(0, 0), (6, 18), (18, 6), (8, 36), (36, 0)])
 def test_whole_tokens_and_dollars_at_any_decimals(decimals: tuple[int, int]) -> None:
     held = state(Q96, growth0_x128=1 << 120, growth1_x128=1 << 119, stake=Stake(10**30, 0, 0, 7, 0))

@@ -10,8 +10,9 @@ from monitor.core.exposure import Coins, Scenario
 from monitor.core.observation import Observation
 from monitor.core.scope import tvl_subjects
 from monitor.core.units import MINUTE
-from monitor.core.valuation import value_position
+from monitor.core.valuation import chain_state, value_position
 from monitor.core.verdict import Unknown
+from monitor.sinks.position_view import position_view
 from tests.builders import START, series, view_of
 
 ADDRESS = "0x" + "7" * 40
@@ -48,6 +49,15 @@ def test_a_share_of_a_pair_is_worth_what_burning_it_pays() -> None:
     assert worth.exposure.deltas(now) == pytest.approx(worth.amounts)
     assert worth.exposure.value_usd(later) == pytest.approx(30_000)
     assert worth.exposure.deltas(later)["ETH"] == pytest.approx(1.5)
+
+
+def test_the_chain_s_own_integers_need_no_price_and_no_young_age() -> None:
+    view = view_of(*read(PAIR, **SHARE, **TOLD), now=START + 1000 * MINUTE)
+    state = chain_state(view, PAIR)
+    assert (state.numbers, state.block_hash, state.at) == (SHARE, f"0x{START}", START)
+    shown = position_view(view, PAIR, Unknown("price", "no fresh price of ETH"))
+    assert {name: shown[name] for name in SHARE} == {name: str(number) for name, number in SHARE.items()}
+    assert (shown["block_hash"], shown["at"], shown["unknown"]) == (f"0x{START}", START, "no fresh price of ETH")
 
 
 def test_well_known_tokens_of_a_pair_need_no_names_and_others_do() -> None:

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from monitor.core.exposure import Scenario
 from monitor.core.stableswap import (
     FEE_UNIT,
+    HALVINGS,
+    LOG_BOUND,
+    ROUNDS,
     Generation,
     Pool,
     StableSwap,
@@ -130,6 +133,12 @@ def test_the_invariant_in_doubles_is_the_exact_one(balances: list[float], amplif
         held, ann = [Decimal(one) for one in balances], Decimal(amplification) * len(balances)
         exact = halved(Decimal(0), sum(held, Decimal(0)), lambda d: gap(d, held, ann) < 0)
     assert real_invariant(balances, amplification) == pytest.approx(float(exact), rel=1e-13)
+
+
+def test_the_contracts_give_up_after_255_rounds_and_ours_end_where_a_double_has_no_digits_left():
+    assert ROUNDS == 255
+    assert np.exp(LOG_BOUND) == pytest.approx(1e40, rel=0.2)
+    assert (HALVINGS, 2 * LOG_BOUND / 2**HALVINGS < 1e-16) == (72, True)
 
 
 def test_a_balance_that_does_not_converge_is_refused():
