@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.core.black import Right, black_scholes
 from monitor.core.exposure import Scenario, Together
-from monitor.core.options import OptionLeg, contract_name, days_to_expiry, expiry_ms
+from monitor.core.options import YEAR_MS, OptionLeg, contract_name, days_to_expiry, expiry_ms
 from monitor.core.units import DAY, parse_time
 
 PUT = OptionLeg("ETH", "put", 1800.0, 30 / 365, 2.0, rate=0.04)
@@ -59,6 +59,7 @@ def test_closing_takes_its_half_spread_until_expiry_and_never_turns_the_sign():
     assert bought.value_usd(NOW) == pytest.approx(2 * (premium - 5))
     assert sold.value_usd(NOW) == pytest.approx(-2 * (premium + 5))
     assert replace(bought, closing_usd=premium + 1).value_usd(NOW) == 0.0
+    assert replace(bought, size=0.5).value_usd(NOW) == pytest.approx(0.5 * (premium - 5))
     assert bought.deltas(NOW) == PUT.deltas(NOW)
     settled = Scenario({"ETH": 1700.0}, years=30 / 365)
     assert (bought.value_usd(settled), sold.value_usd(settled)) == (200.0, -200.0)
@@ -81,6 +82,15 @@ def test_before_expiry_a_missing_volatility_is_never_assumed():
         PUT.value_usd(Scenario({"ETH": 2000.0}))
     with pytest.raises(ValueError, match="no price of ETH"):
         PUT.value_usd(Scenario({}, {"ETH": 0.5}))
+
+
+def test_a_strike_may_be_small_and_interest_is_nothing_unless_said():
+    small = OptionLeg("XRP", "call", 0.5, 1.0, 1.0)
+    assert small.value_usd(Scenario({"XRP": 2.0}, {"XRP": 0.0})) == 1.5
+
+
+def test_a_year_has_365_days():
+    assert YEAR_MS == 31_536_000_000
 
 
 @pytest.mark.parametrize("strike", [0.0, -5.0, float("nan")])
