@@ -56,6 +56,7 @@ Running:
     config/typed.py             one settings class from its part of the tree
     config/checks.py            what no single type can check: addresses, URLs, chains, subjects
     config/position_checks.py   what each kind of position needs and may have
+    config/venue_checks.py      positions that are read, against the sources that read them
     config/hidden.py            secrets, from the environment or a file beside
     config/schema.py            the JSON Schema of a configuration
     config/starter.py           the commented file that `init` writes
@@ -66,10 +67,15 @@ In and out:
     collectors/                 in: one file, one source; thin poll, pure parse
     venues/                     the one poller behind every perpetual venue, by ccxt
     venues/desk.py              one connection to one venue, its errors named by remedy
+    venues/account.py           one account at one venue, by a key that can only read
+    venues/positions.py         pure parsing of the positions that ccxt hands over
+    venues/keys.py              what a key may do, as its venue says
     venues/rows.py              pure parsing of what ccxt hands over
     aave_thresholds.py          which liquidation thresholds are in force for an account of Aave v3
+    accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
+    pool_shares.py              what collectors of shares of pools have in common
     chain_logs.py               event logs over a range of blocks
     v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
     chain_positions.py          what collectors of positions on chains share
@@ -172,6 +178,9 @@ The book:
     core/positions/uniswap_v2.py  shares of a pair
     core/positions/perp.py      perpetuals
     core/positions/lending.py   accounts of Aave v3 and Compound v3
+    core/positions/curve.py     shares of Curve's stable pools
+    core/positions/balancer.py  shares of Balancer's weighted and stable pools
+    core/perpetual.py           linear perpetuals: equity, liquidation price, funding carry
     core/positions/uniswap_v3.py  concentrated liquidity of Uniswap v3 and v4, from the chain's own integers
     core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/horizon.py             the world at the horizon, where one price has moved
@@ -190,10 +199,8 @@ The book:
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
-    core/positions/uniswap_v3.py  concentrated liquidity, from the chain's own integers
     core/positions/option.py    single options
     core/positions/iron_condor.py  iron condors
-    core/exposure.py            worth as a function of prices, volatility and time: layers and positions alike
     core/black.py               Black-Scholes and Black 1976: price, greeks, implied volatility
     core/options.py             an option as an exposure; when contracts expire, what they are called
     core/implied.py             the price and the volatility that scenarios start from
@@ -201,6 +208,9 @@ The book:
     core/condor.py              iron condors: most that can be lost, break-evens, deltas
     core/instruments.py         what a layer can be made of, with its cost and its capital
     core/capital.py             what the budgets are shares of
+    core/stableswap.py          Curve's stable pools: their integers, and worth at any prices
+    core/weighted.py            Balancer's weighted pools: the same
+    core/pool_share.py          what the readings say of a share of a pool
     core/amm.py                 Uniswap v3 in whole numbers, equal to the contracts
     core/amm_v4.py              what Uniswap v4 adds to it: fees, packed words, the rights of hooks
     core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity

@@ -126,7 +126,8 @@ def _remedy(kind: str, name: str, error: SourceError | BadPayload) -> str:
     if error.status in NOT_ALLOWED:
         return f"it does not serve you from here: set another {setting}{switch}"
     if error.permanent:
-        return f"trying again will not help: correct {setting}{switch}"
+        cure = "do as it says, or correct" if kind == "source" else "correct"
+        return f"trying again will not help: {cure} {setting}{switch}"
     return f"is it running, and is there a way to it? try again, or set another {setting}{switch}"
 
 

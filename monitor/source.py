@@ -10,7 +10,7 @@ from random import Random
 from typing import ClassVar
 
 from monitor.clock import Clock
-from monitor.core.book import Watch
+from monitor.core.book import Position, Watch
 from monitor.core.door import admit
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, MINUTE, Duration
@@ -128,6 +128,15 @@ class Collector:
     def has_work(self, watch: Watch) -> bool:
         """Whether there is anything to ask for; else it is not polled. A feed of rows is, though it provides nothing beforehand."""
         return bool(self.provides(watch))
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The names by which the `venue` of a perpetual position asks to be read here; none for most sources."""
+        return ()
+
+    def flaw_of(self, position: Position) -> str:
+        """What a position with one of these venues lacks to be read, with what to do; empty where nothing is."""
+        return ""
 
     def urls(self) -> tuple[str, ...]:
         """URLs that the user wrote himself: their hosts may lie in a private network."""

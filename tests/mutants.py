@@ -24,8 +24,10 @@ from tests.guards import ROOT, WHOLE, brief, compile_once, copy_tree, say, wrong
 CORE = Path("monitor") / "core"
 # What computes numbers of the book, its risk and its layers; what reads, stores and tells has guards of its own (tests/guards.py).
 MATHEMATICS = (
-    "aave", "amm", "beta", "breakeven", "capital", "cash_flow", "cost_of_capital", "exposure", "funding", "horizon", "indicators", "iv_beta",
-    "layer_return", "sizing", "trends", "tvl", "vix_futures", "xirr",
+    "aave", "amm", "amm_v4", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
+    "exposure", "funding", "horizon", "implied", "indicators", "instruments", "iv_beta", "layer_return", "liquidation", "liquidity", "loss",
+    "many_ranges", "market_beta", "marks", "options", "perpetual", "ranges", "risk", "sizing", "stableswap", "standing", "tail", "treasury",
+    "trends", "tvl", "vix_futures", "volatility", "weighted", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LEAST_SHARE = 0.95

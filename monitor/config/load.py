@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from monitor.config import checks, environment, hidden, position_checks, yaml_text
+from monitor.config import checks, environment, hidden, position_checks, venue_checks, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
 from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
 from monitor.config.typed import mapping, sequence, switch, texts, typed
@@ -96,16 +96,19 @@ class _Reader:
         book = self._one("book", Book, checks.check_book) or Book()
         chains = self._chains()
         positions = self._positions(chains)
-        partial = replace(self._watched(), book=book, positions=positions, chains=chains)
+        partial = replace(self._watched(), book=book, positions=tuple(positions.values()), chains=chains)
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
+        # A source that could not be read might have been the one.
+        if all(name in sections["sources"] for name in self._part("sources") if name in self.catalogue.collectors):
+            venue_checks.check_venues(self.draft, positions, sections["sources"])
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}
         secrets = tuple(SecretStr(value) for value in sorted(draft.hidden))
         config = replace(partial, **sections, secrets=secrets)
-        if not draft.count() and any(position.kind == "treasury" for position in positions):
+        if not draft.count() and any(position.kind == "treasury" for position in config.positions):
             provided = frozenset().union(*(source.provides(config.watch) for source in config.enabled_sources.values()))
-            position_checks.warn_of_treasuries(draft, positions, provided)
+            position_checks.warn_of_treasuries(draft, config.positions, provided)
         return replace(config, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:
@@ -156,14 +159,15 @@ class _Reader:
         if re.fullmatch(_NAME, name) is None:
             self.draft.add(path, "a name is made of lower-case letters, digits and dashes, at most 63")
 
-    def _positions(self, chains: Mapping[str, object]) -> tuple[Position, ...]:
+    def _positions(self, chains: Mapping[str, object]) -> dict[int, Position]:
+        """Those that can be read, by their place in the list."""
         if "positions" not in self.draft.tree:
-            return ()
+            return {}
         trees = sequence(self.draft, ("positions",), self.draft.tree["positions"])
         read = {index: typed(self.draft, Position, ("positions", index), tree) for index, tree in enumerate(trees)}
         positions = {index: position for index, position in read.items() if position is not None}
         position_checks.check_positions(self.draft, positions, chains)
-        return tuple(positions.values())
+        return positions
 
     def _watched(self) -> Config:
         """What the sources are asked to look at."""

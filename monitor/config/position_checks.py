@@ -10,7 +10,8 @@ from monitor.config.yaml_text import Path
 from monitor.core.amm import MAX_TICK, MIN_TICK
 from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Position
 from monitor.core.tokens import MAJORS, STABLES
-from monitor.core.vocabulary import POSITION, PROTOCOL
+from monitor.core.vocabulary import POSITION
+from monitor.core.vocabulary import PROTOCOL as PROTOCOL_SUBJECT
 
 ASSETS_OF = {"uniswap-v2": 2, "uniswap-v3": 2, "uniswap-v4": 2, "erc-4626": 1}
 LIABILITIES = "treasury.liabilities_usd"
@@ -102,7 +103,7 @@ def _check_names(draft: Draft, here: Path, position: Position) -> None:
             check_asset(draft, (*here, field), name)
     for index, subject in enumerate(position.exposed_to):
         check_subject(draft, (*here, "exposed_to", index), subject)
-    if position.protocol and re.fullmatch(PROTOCOL, position.protocol) is None:
+    if position.protocol and re.fullmatch(PROTOCOL_SUBJECT, position.protocol) is None:
         draft.add((*here, "protocol"), f"{shown(position.protocol)!r} is not a protocol; write protocol:uniswap, in lower case")
     if position.amounts and (position.account or position.assets) and position.kind == "tokens":
         draft.add(here, "declares `amounts` and names an `account` or `assets` to read; keep the one or the other")

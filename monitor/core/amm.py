@@ -6,6 +6,7 @@ v3-periphery NonfungiblePositionManager), because a monitor that is one unit off
 """
 
 from dataclasses import dataclass
+from math import log
 
 MIN_TICK = -887_272
 MAX_TICK = 887_272
@@ -39,6 +40,8 @@ _FACTORS = (
     0x2216E584F5FA1EA926041BEDFE98,
     0x48A170391F7DC42444E8FA2,
 )
+
+_LOG_OF_A_TICK = log(1.0001) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +116,9 @@ def sqrt_ratio_at_tick(tick: int) -> int:
 def tick_at_sqrt_ratio(sqrt_price_x96: int) -> int:
     """Greatest tick whose ratio is not above the price (TickMath.getTickAtSqrtRatio); ValueError outside the contract's domain."""
     _require_price(sqrt_price_x96)
-    low, high = MIN_TICK, MAX_TICK
-    while high - low > 1:
-        middle = (low + high) // 2
-        if sqrt_ratio_at_tick(middle) <= sqrt_price_x96:
-            low = middle
-        else:
-            high = middle
-    return low
+    # The logarithm is right to a millionth of a tick: only the whole tick on either side of it is left to be told apart.
+    tick = round(log(sqrt_price_x96 / Q96) / _LOG_OF_A_TICK)
+    return tick if sqrt_ratio_at_tick(tick) <= sqrt_price_x96 else tick - 1
 
 
 def amounts_for_liquidity(sqrt_price_x96: int, tick_lower: int, tick_upper: int, liquidity: int) -> tuple[int, int]:

@@ -88,9 +88,9 @@ FIELDS_OF: Mapping[PositionKind, Fields] = {
 class Book:
     """Capital, mode and assets; fractions of ALVH with their defaults.
 
-    `perp_fee` (of going in), `perp_half_spread` and `perp_margin`, shares of the notional, stand in for quotes until venues' books are collected;
-        `option_half_spread` (a share of the premium) does where nobody quotes an option. `gas` is the price of a transaction;
-        `treasury_bill_yield` stands in for the bill's own where that is not collected.
+    `perp_fee` (of going in), `perp_half_spread` and `perp_margin`, shares of the notional, stand in for quotes until venues' books are collected,
+    `option_half_spread`, a share of the premium, does where nobody quotes an option, and `gas` for the price of a transaction;
+    `treasury_bill_yield` stands in for the bill's own where that is not collected.
     """
 
     capital: Usd = 0.0

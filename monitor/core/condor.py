@@ -48,6 +48,12 @@ class IronCondor:
     rate: float = 0.0
     skews: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        """ValueError for strikes that make no condor, and for none at all."""
+        signed_legs(self.strikes)
+        if self.size == 0:
+            raise ValueError("a condor of size 0 is none")
+
     @property
     def legs(self) -> tuple[OptionLeg, ...]:
         signed = signed_legs(self.strikes)
@@ -91,7 +97,10 @@ class IronCondor:
         return Together((self.exposure, Coins({}, self.size * self.credit_usd), *layers))
 
     def net_break_evens(self, layers: Iterable[Exposure], cost_usd: float, scenario: Scenario) -> tuple[float, ...]:
-        """Prices of the asset at which condor and layers together, less what the layers cost, are at nil; all else as in the scenario."""
+        """Prices of the asset at which condor and layers together, less what the layers cost, are at nil; all else as in the scenario.
+
+        Looked for from half of the lowest strike to twice the highest.
+        """
         return crossings(self.net_of(layers), self.asset, scenario, cost_usd, (self.strikes[0] / 2, self.strikes[3] * 2))
 
     def short_deltas(self, scenario: Scenario) -> tuple[float, float]:

@@ -88,6 +88,12 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
     return Payments(rates.at[known], values, np.rint(intervals[known] * HOUR).astype(np.int64))
 
 
+def venue_rate(view: View, asset: str, venue: str) -> float:
+    """One venue's mean over the 8 hours up to its newest payment, a fraction a year. Raises Unknown as `venue_payments`."""
+    paid = view.once(("payments", asset, venue), partial(venue_payments, view, asset, venue, MEDIAN_MS + MEAN_MS))
+    return _mean(paid, int(paid.at[-1]))
+
+
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
     return _middle(values, _capped(weights))

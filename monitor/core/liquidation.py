@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.core.book import Position
-from monitor.core.risk import deciding_price_usd
+from monitor.core.implied import spot_usd
+from monitor.core.positions import perp
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -74,20 +75,20 @@ def found(asset: str, now: float, price: float, side: Literal["below", "above"],
 def of_account(view: View, position: Position, sigma: Sigma) -> tuple[Liquidation, ...]:
     """Of each asset that has such a price, by their names. Raises Unknown as `account` does, and for a missing price."""
     held = account(view, position)
-    prices = {asset: deciding_price_usd(view, asset) for asset in held.backing}
+    prices = {asset: spot_usd(view, asset) for asset in held.backing}
     edges = {asset: liquidation_price(held, prices, asset) for asset in sorted(prices)}
     return tuple(found(asset, prices[asset], *edge, sigma(asset)) for asset, edge in edges.items() if edge is not None)
 
 
 def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Sigma) -> tuple[Liquidation, ...]:
-    """As the venue says; none where it says 0, which stands for no price, or where nothing is held. Raises Unknown where it was not read."""
+    """As `perp.liquidation_edge` says; none where nothing is held. Raises Unknown where it was not read."""
     asset = underlying(position.asset)
     size = valuation.amounts[asset]
-    edge = float(newest(view, "position.liquidation_price", position).value)
-    if size == 0 or edge <= 0:
+    edge = perp.liquidation_edge(view, position) if size else 0.0
+    if edge <= 0:
         return ()
     side: Literal["below", "above"] = "below" if size > 0 else "above"
-    return (found(asset, deciding_price_usd(view, asset), edge, side, sigma(asset)),)
+    return (found(asset, spot_usd(view, asset), edge, side, sigma(asset)),)
 
 
 def known_sigma(view: View, unknown: dict[str, str]) -> Sigma:

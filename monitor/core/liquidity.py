@@ -1,13 +1,14 @@
 """What a liquidity position holds without its fees, and what has become of it since: its own numbers, as they were read."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from monitor.core.book import Position
 from monitor.core.positions.uniswap_v3 import pool_asset
 from monitor.core.tokens import underlying
-from monitor.core.units import HOUR
 from monitor.core.view import View
 from monitor.core.worth import newest
 
@@ -47,26 +48,17 @@ def _summed(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """All readings of one metric of a position up to now, oldest first, in raw units."""
+    """Readings of one metric of a position up to now, oldest first, and how long each held: until the next one, the newest until now."""
 
-    at: tuple[int, ...]
-    value: tuple[float, ...]
-
-    def since(self, start: int) -> "Readings":
-        """Those after `start` behind the one that still held there, which begins there; without one, from the first."""
-        place = bisect_right(self.at, start) - 1
-        if place < 0:
-            return self
-        return Readings((start, *self.at[place + 1 :]), self.value[place:])
-
-    def hours(self, now: int) -> tuple[float, ...]:
-        """How long each held: until the next reading, the newest until now."""
-        return tuple((end - begin) / HOUR for begin, end in zip(self.at, (*self.at[1:], now), strict=True))
+    at: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+    held_ms: npt.NDArray[np.int64]
 
 
-def readings(view: View, metric: str, position: Position) -> Readings:
-    """Readings of the source that is read first. Raises Unknown where there are none."""
+def readings(view: View, metric: str, position: Position, span_ms: int | None = None) -> Readings:
+    """All of them, or those of the last `span_ms` behind the one that still held then, which begins there. Raises Unknown where there are none."""
     source = newest(view, metric, position, fresh=False).source
-    known = view.once(("readings", metric, position.id), lambda: view.revisions(metric, position.id, source))
-    at = tuple(one for one in known if one <= view.now)
-    return Readings(at, tuple(known[one][0] for one in at))
+    start = 0 if span_ms is None else view.now - span_ms
+    known = view.history(metric, position.id, source, start)
+    at = np.maximum(known.at, start)
+    return Readings(at, known.value, np.diff(at, append=view.now))

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
+
 from monitor.core.book import Position
+from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
-from monitor.core.risk import deciding_price_usd
 from monitor.core.tokens import underlying
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
@@ -35,7 +37,7 @@ def loss_of(view: View, position: Position) -> Loss | None:
         return None
     put_in = deposit(view, position)
     held, inside = _without_fees(position, amounts_now(view, position), put_in.amounts)
-    prices = {asset: deciding_price_usd(view, asset) for asset in {*held, *put_in.amounts}}
+    prices = {asset: spot_usd(view, asset) for asset in {*held, *put_in.amounts}}
     return of_amounts(held, put_in.amounts, prices, put_in.basis + inside)
 
 
@@ -56,8 +58,8 @@ def deposit(view: View, position: Position) -> Deposit:
         return Deposit(declared, "as declared in deposited")
     measure = "position.liquidity" if view.sources("position.liquidity", position.id) else "position.shares"
     sizes = readings(view, measure, position)
-    changed = [place for place in range(1, len(sizes.at)) if sizes.value[place] != sizes.value[place - 1]]
-    start = sizes.at[changed[-1] if changed else 0]
+    changed = np.flatnonzero(np.diff(sizes.value, prepend=np.nan) != 0)  # the first one differs from nothing
+    start = int(sizes.at[changed[-1]])
     return Deposit(_held_at(view, position, start), f"what it held at {iso(start)}, when it was first read with today's liquidity")
 
 
@@ -72,9 +74,10 @@ def _held_at(view: View, position: Position, at: int) -> dict[str, float]:
 
 def _read_at(view: View, position: Position, metric: str, at: int) -> float:
     known = readings(view, metric, position)
-    if at not in known.at:
+    place = int(np.searchsorted(known.at, at))
+    if place == len(known.at) or known.at[place] != at:
         raise Unknown("mixed", f"{metric} of {position.id} was not read at {iso(at)}, when its liquidity last changed: declare deposited")
-    return known.value[known.at.index(at)]
+    return float(known.value[place])
 
 
 def _without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[Mapping[str, float], str]:

@@ -5,7 +5,7 @@ floating point. So each amount is that of core/amm.py to a relative 1e-12 of its
 each fee to a relative 1e-15 of itself, wherever the price stands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -123,7 +123,8 @@ def _owed(side: Whole, liquidity: Limbs, growths: Growths) -> Limbs:
 
 def _carried(*terms: tuple[Limbs, npt.ArrayLike]) -> Limbs:
     """The sum of whole numbers times -1, 0 or 1: one limb more than they have, the last with its sign."""
-    size, count = terms[0][0].shape
+    (first, _), *_ = terms
+    size, count = first.shape
     total, carry = np.empty((size + 1, count), dtype=np.int64), np.zeros(count, dtype=np.int64)
     for place in range(size):
         for limbs, sign in terms:
@@ -161,17 +162,17 @@ def _float(limbs: Limbs) -> Floats:
 def _growths(pools: Sequence[V3Pool], positions: Sequence[V3Position], token: str) -> Growths:
     """By names that attrgetter reads at once: most of the time that columns take to build goes into these."""
     return Growths(
-        _limbs(map(attrgetter(f"growth{token}_x128"), pools), UINT256),
-        _limbs(map(attrgetter(f"lower.growth_outside{token}_x128"), pools), UINT256),
-        _limbs(map(attrgetter(f"upper.growth_outside{token}_x128"), pools), UINT256),
-        _limbs(map(attrgetter(f"stake.inside{token}_last_x128"), positions), UINT256),
-        _limbs(map(attrgetter(f"stake.owed{token}"), positions), UINT128),
+        _limbs(list(map(attrgetter(f"growth{token}_x128"), pools)), UINT256),
+        _limbs(list(map(attrgetter(f"lower.growth_outside{token}_x128"), pools)), UINT256),
+        _limbs(list(map(attrgetter(f"upper.growth_outside{token}_x128"), pools)), UINT256),
+        _limbs(list(map(attrgetter(f"stake.inside{token}_last_x128"), positions)), UINT256),
+        _limbs(list(map(attrgetter(f"stake.owed{token}"), positions)), UINT128),
     )
 
 
-def _limbs(numbers: Iterable[int], size: int) -> Limbs:
+def _limbs(numbers: Sequence[int], size: int) -> Limbs:
     packed = b"".join([number.to_bytes(4 * size, "little") for number in numbers])
-    return np.ascontiguousarray(np.frombuffer(packed, dtype="<u4").reshape(-1, size).T.astype(np.int64))
+    return np.ascontiguousarray(np.frombuffer(packed, dtype="<u4").reshape(len(numbers), size).T.astype(np.int64))
 
 
 def _is_sound(pool: V3Pool, position: V3Position) -> bool:

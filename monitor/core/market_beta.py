@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from monitor.core.bars import best_bars
 from monitor.core.beta import Beta, beta
-from monitor.core.risk import book_exposure, positions_exposure, scenario_now
-from monitor.core.tokens import STABLES
+from monitor.core.implied import scenario_now
+from monitor.core.risk import book_exposure, positions_exposure, told, worth_usd
+from monitor.core.tokens import LISTED, STABLES
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import COVERAGE, View, Window
-from monitor.core.volatility import EQUITIES
 from monitor.core.windows import of_first
 
 Floats = npt.NDArray[np.float64]
@@ -74,13 +74,15 @@ def book_beta(view: View) -> BookBeta:
     """
     whole = book_exposure(view)
     now = scenario_now(view, whole.assets)
-    equity_usd = float(positions_exposure(view).value_usd(now))
+    equity_usd = worth_usd(positions_exposure(view), now)
     if equity_usd <= 0:
         raise Unknown("equity", "the book has no equity that a beta could be a share of")
     equity = best_bars(view, EQUITY, (INDEX,), SESSIONS + 1, SESSIONS + 1)
     market = np.diff(np.log(equity.value))
+    with told():
+        deltas = whole.deltas(now)
     returns = np.zeros(SESSIONS)
-    for asset, coins in sorted(whole.deltas(now).items()):
+    for asset, coins in sorted(deltas.items()):
         if asset not in STABLES:
             returns = returns + float(coins) * float(now.price(asset)) / equity_usd * np.diff(np.log(_closes(view, asset, equity)))
     found = beta_of(returns, market, "the book")
@@ -90,7 +92,7 @@ def book_beta(view: View) -> BookBeta:
 def _closes(view: View, asset: str, equity: Window) -> Floats:
     if asset == INDEX:
         return equity.value
-    if asset in EQUITIES:
+    if asset in LISTED:
         return of_first(
             view.sources(EQUITY, asset),
             lambda source: view.values_at(EQUITY, asset, source, equity.at),

@@ -28,11 +28,11 @@ class Mark:
 
 
 class Quote(NamedTuple):
-    """USD for one unit, of one source; the side that closing would not meet may be missing."""
+    """USD for one unit, of one source: the side that closing would meet, and the other one where it is known."""
 
     source: str
-    bid: float | None
-    ask: float | None
+    met: float
+    other: float | None
 
 
 class Contract(NamedTuple):
@@ -77,33 +77,30 @@ def mark(view: View, asset: str, expires: int, contract: Contract, venue: str = 
 
 def _quote(view: View, name: str, side: str, source: str) -> Quote:
     """Raises Unknown unless the side that closing would meet is fresh, and where bid and ask are crossed."""
-    found: dict[str, float | None] = {side: float(view.newest(side, name, source).value)}
-    other = "option.ask" if side == "option.bid" else "option.bid"
+    met, other = float(view.newest(side, name, source).value), "option.ask" if side == "option.bid" else "option.bid"
     try:
-        found[other] = float(view.newest(other, name, source).value)
+        opposite = float(view.newest(other, name, source).value)
     except Unknown:
-        found[other] = None
-    quote = Quote(source, found["option.bid"], found["option.ask"])
-    if quote.bid is not None and quote.ask is not None and quote.bid > quote.ask:
-        raise Unknown("crossed", f"{source} bids {quote.bid:,.6g} and asks {quote.ask:,.6g} for {name}")
-    return quote
+        return Quote(source, met, None)
+    bid, ask = (met, opposite) if side == "option.bid" else (opposite, met)
+    if bid > ask:
+        raise Unknown("crossed", f"{source} bids {bid:,.6g} and asks {ask:,.6g} for {name}")
+    return Quote(source, met, opposite)
 
 
 def _quoted(view: View, leg: OptionLeg, name: str, expires: int, quote: Quote) -> Mark:
-    met, word = (quote.bid, "bid") if leg.size > 0 else (quote.ask, "ask")
-    given = [usd for usd in (quote.bid, quote.ask) if usd is not None]
+    word = "bid" if leg.size > 0 else "ask"
     spot = spot_usd(view, leg.asset)
     try:
-        middle = sum(given) / len(given)
+        middle = quote.met if quote.other is None else (quote.met + quote.other) / 2
         sigma = implied_volatility(leg.right, middle, spot * exp(leg.rate * leg.years), leg.strike, leg.years, leg.rate)
-        chosen = Volatility(sigma, "implied by bid and ask" if len(given) == 2 else f"implied by the {word}")
+        chosen = Volatility(sigma, f"implied by the {word}" if quote.other is None else "implied by bid and ask")
     except Unknown:
         chosen = _stated(view, name, leg.asset, expires)
     shaped, premium = _priced(view, leg, spot, chosen)
-    price = float(met or 0.0)
-    closing = premium - price if leg.size > 0 else price - premium
-    basis = f"{name}: the {word} {price:,.6g} USD of {quote.source}, volatility {chosen.sigma:.1%} ({chosen.basis})"
-    return Mark(replace(shaped, closing_usd=closing), leg.size * price, basis)
+    closing = premium - quote.met if leg.size > 0 else quote.met - premium
+    basis = f"{name}: the {word} {quote.met:,.6g} USD of {quote.source}, volatility {chosen.sigma:.1%} ({chosen.basis})"
+    return Mark(replace(shaped, closing_usd=closing), leg.size * quote.met, basis)
 
 
 def _modelled(view: View, leg: OptionLeg, name: str, expires: int, why: str) -> Mark:

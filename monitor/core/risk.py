@@ -3,19 +3,20 @@
 Sizes are USD. The book is the declared positions; layers count while they are active or closing, so that one exposure is never hedged twice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import fsum
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure, Scenario, Together
+from monitor.core.implied import scenario_now
 from monitor.core.ledger import Layer
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import EQUITIES, HORIZON_DAYS, annual_sigma, shocked
-from monitor.core.windows import of_first
+from monitor.core.volatility import HORIZON_DAYS, shocked
 
 IN_FORCE = frozenset({"active", "closing"})
 SHOCK_SIGMAS = 1.5
@@ -60,28 +61,19 @@ def book_exposure(view: View) -> Together:
     return Together((positions_exposure(view), *layers))
 
 
-def scenario_now(view: View, assets: Iterable[str]) -> Scenario:
-    """Prices that may decide, of an index its newest close, and volatilities where they are known. Raises Unknown where a price is missing."""
-    named = sorted(set(assets))
-    return Scenario({asset: deciding_price_usd(view, asset) for asset in named}, _volatilities(view, named))
+@contextmanager
+def told() -> Iterator[None]:
+    """Within it, what a scenario out of a view has no number of is Unknown, as everything that a view could not tell."""
+    try:
+        yield
+    except ValueError as why:
+        raise Unknown("scenario", str(why)) from None
 
 
-def deciding_price_usd(view: View, asset: str) -> float:
-    """The price that may decide; an index or a fund has one by its newest close where no price is given. Raises Unknown otherwise."""
-    closes = view.sources("equity.close", asset)
-    if asset not in EQUITIES or view.prices_usd(asset) or not closes:
-        return view.price_usd(asset)
-    return of_first(closes, lambda source: float(view.newest("equity.close", asset, source).value), "")
-
-
-def _volatilities(view: View, assets: Iterable[str]) -> dict[str, float]:
-    known: dict[str, float] = {}
-    for asset in assets:
-        try:
-            known[asset] = annual_sigma(view, asset)
-        except Unknown:
-            continue
-    return known
+def worth_usd(exposure: Exposure, scenario: Scenario) -> float:
+    """What an exposure is worth in one state. Raises Unknown where the scenario lacks what that takes, such as an option's volatility."""
+    with told():
+        return float(exposure.value_usd(scenario))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +98,8 @@ def moves(view: View, days: float = HORIZON_DAYS) -> Moves:
     """The losses of the book without layers in both 1.5 sigma moves over `days`. Raises Unknown as prices and volatilities do."""
     whole = positions_exposure(view)
     now = scenario_now(view, whole.assets)
-    held = float(whole.value_usd(now))
-    fall, rise = (held - float(whole.value_usd(now.moved(shocked(view, whole.assets, sign * SHOCK_SIGMAS, days)))) for sign in (-1, 1))
+    held = worth_usd(whole, now)
+    fall, rise = (held - worth_usd(whole, now.moved(shocked(view, whole.assets, sign * SHOCK_SIGMAS, days))) for sign in (-1, 1))
     return Moves(fall, rise)
 
 
@@ -125,7 +117,9 @@ def adverse_scenario(view: View, assets: Iterable[str], sigmas: float = SHOCK_SI
 def stressed_deltas_usd(view: View, exposure: Exposure, days: float = HORIZON_DAYS) -> Mapping[str, float]:
     """USD delta by asset, stablecoins left out, at the adverse 1.5 sigma price: coins held there, at the prices of there."""
     there = adverse_scenario(view, exposure.assets, days=days)
-    return {asset: float(coins) * float(there.price(asset)) for asset, coins in sorted(exposure.deltas(there).items()) if asset not in STABLES}
+    with told():
+        deltas = exposure.deltas(there)
+    return {asset: float(coins) * float(there.price(asset)) for asset, coins in sorted(deltas.items()) if asset not in STABLES}
 
 
 def stressed_exposure_usd(view: View, position: Position | None = None, days: float = HORIZON_DAYS) -> float:
@@ -150,8 +144,12 @@ class Greeks:
 
 
 def net_greeks(exposure: Exposure, scenario: Scenario) -> Mapping[str, Greeks]:
-    """By asset. Each is a sum over the parts: the greeks of a book are those of its positions and layers together."""
-    deltas, gammas, vegas = exposure.deltas(scenario), exposure.gammas(scenario), exposure.vegas(scenario)
+    """By asset. Each is a sum over the parts: the greeks of a book are those of its positions and layers together.
+
+    Raises Unknown where the scenario lacks what they take, such as an option's volatility.
+    """
+    with told():
+        deltas, gammas, vegas = exposure.deltas(scenario), exposure.gammas(scenario), exposure.vegas(scenario)
     found: dict[str, Greeks] = {}
     for asset in sorted(exposure.assets):
         price = float(scenario.price(asset))

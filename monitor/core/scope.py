@@ -12,6 +12,8 @@ PROTOCOL_OF = {
     "uniswap-v2": "protocol:uniswap-v2",
     "uniswap-v3": "protocol:uniswap-v3",
     "uniswap-v4": "protocol:uniswap-v4",
+    "curve": "protocol:curve-dex",
+    "balancer": "protocol:balancer-v2",
     "aave-v3": "protocol:aave-v3",
     "compound-v3": "protocol:compound-v3",
 }

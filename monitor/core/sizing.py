@@ -7,9 +7,10 @@ from monitor.core.cash_flow import cash_flow_share
 from monitor.core.cost_of_capital import risk_free
 from monitor.core.exposure import Together
 from monitor.core.funding import funding_against_short, median_cost
+from monitor.core.implied import scenario_now
 from monitor.core.instruments import short_perp, top_up
 from monitor.core.proposal import Proposal
-from monitor.core.risk import IN_FORCE, SHOCK_SIGMAS, adverse, adverse_scenario, book_exposure, layer_exposure, scenario_now, stressed_deltas_usd
+from monitor.core.risk import IN_FORCE, SHOCK_SIGMAS, adverse, adverse_scenario, book_exposure, layer_exposure, stressed_deltas_usd
 from monitor.core.rule import Intent
 from monitor.core.units import DAY
 from monitor.core.valuation import value_position

@@ -1,19 +1,22 @@
 """How a position stands beyond its worth: its range, its fees, its carry, its health, and where it is liquidated."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
 from math import fsum
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+import numpy as np
 
 from monitor.core.book import Position
-from monitor.core.funding import HOURS_A_YEAR, MEAN_MS, aggregate, venue_payments
+from monitor.core.funding import HOURS_A_YEAR, aggregate, venue_rate
+from monitor.core.implied import spot_usd
 from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_perpetual
-from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, Readings, readings, unit
+from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, readings, unit
 from monitor.core.loss import loss_of
+from monitor.core.perpetual import funding_carry_usd
 from monitor.core.positions.uniswap_v3 import pool_asset
-from monitor.core.risk import deciding_price_usd
-from monitor.core.tokens import underlying
-from monitor.core.units import DAY
+from monitor.core.tokens import STABLES, underlying
+from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
 from monitor.core.windows import of_first
@@ -69,6 +72,7 @@ def _of_perpetual(view: View, position: Position, valuation: Valuation, unknown:
 def range_of(view: View, position: Position) -> Range:
     """Where the price stands. A range holds its lower tick and not its upper one, as the pool has it. Raises Unknown where it was not read lately.
 
+    Prices are of token0 in token1, or turned over where token0 alone is a stablecoin: then what the pool calls below is above.
     Each reading of the tick holds until the next. `out_hours` is of the last 30 days, or since the first reading if that is later; `since`
     is the first reading outside without one inside after it: it may have left earlier.
     """
@@ -76,29 +80,32 @@ def range_of(view: View, position: Position) -> Range:
     root = float(newest(view, "position.sqrt_price_x96", position).value) / Q96
     scale = unit(view, position, 0) / unit(view, position, 1)
     known = readings(view, "position.tick", position)
-    outside = tuple(not lower <= one < upper for one in known.value)
-    return Range(
+    inside = np.flatnonzero((lower <= known.value) & (known.value < upper))
+    left = int(inside[-1]) + 1 if len(inside) else 0
+    asset0, asset1 = (pool_asset(view, position, side) for side in SIDES)
+    found = Range(
         state="below" if tick < lower else "above" if tick >= upper else "inside",
         lower=TICK_BASE**lower * scale,
         upper=TICK_BASE**upper * scale,
         price=root * root * scale,
-        since=_since(known, outside),
+        unit=f"{asset1} per {asset0}",
+        since=int(known.at[left]) if left < len(known.at) else None,
         out_hours=_hours(view, position, inside=False),
     )
+    return _turned(found, f"{asset0} per {asset1}") if asset0 in STABLES and asset1 not in STABLES else found
 
 
-def _since(known: Readings, outside: tuple[bool, ...]) -> int | None:
-    """When the run of readings outside that still lasts began; None where the newest one is inside."""
-    inside = [place for place, out in enumerate(outside) if not out]
-    begins = inside[-1] + 1 if inside else 0
-    return known.at[begins] if begins < len(known.at) else None
+def _turned(of: Range, unit_of_it: str) -> Range:
+    """The same range by the price of token1 in token0."""
+    state: Literal["inside", "below", "above"] = "above" if of.state == "below" else "below" if of.state == "above" else "inside"
+    return replace(of, state=state, lower=1 / of.upper, upper=1 / of.lower, price=1 / of.price, unit=unit_of_it)
 
 
 def _hours(view: View, position: Position, *, inside: bool) -> float:
     """Hours of the last 30 days with the tick inside, or outside, of the range."""
     lower, upper = (int(newest(view, f"position.{name}", position).value) for name in ("tick_lower", "tick_upper"))
-    known = readings(view, "position.tick", position).since(view.now - WINDOW_MS)
-    return fsum(hours for tick, hours in zip(known.value, known.hours(view.now), strict=True) if (lower <= tick < upper) is inside)
+    known = readings(view, "position.tick", position, WINDOW_MS)
+    return int(known.held_ms[((lower <= known.value) & (known.value < upper)) == inside].sum()) / HOUR
 
 
 # --- fees ---
@@ -113,7 +120,7 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
     """
     if position.kind not in RANGED_KINDS:
         raise Unknown("inside", FEES_STAY)
-    worth = {side: deciding_price_usd(view, pool_asset(view, position, side)) / unit(view, position, side) for side in SIDES}
+    worth = {side: spot_usd(view, pool_asset(view, position, side)) / unit(view, position, side) for side in SIDES}
     uncollected = fsum(float(newest(view, f"position.fees{side}", position).value) * worth[side] for side in SIDES)
     try:
         earned = fsum(_earned(view, position, side) * worth[side] for side in SIDES)
@@ -129,8 +136,9 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
 
 def _earned(view: View, position: Position, side: int) -> float:
     """Raw units that came in over the last 30 days."""
-    known = readings(view, f"position.fees{side}", position).since(view.now - WINDOW_MS).value
-    return fsum(after - before if after >= before else after for before, after in pairwise(known))
+    known = readings(view, f"position.fees{side}", position, WINDOW_MS).value
+    rises = np.diff(known)
+    return float(np.where(rises >= 0, rises, known[1:]).sum())
 
 
 # --- carry ---
@@ -140,7 +148,7 @@ def carry_of(view: View, position: Position, valuation: Valuation, unknown: dict
     """USD a year at today's rates and prices, positive when received. Raises Unknown where the funding of a perpetual is not known."""
     if position.kind == "perp":
         asset = underlying(position.asset)
-        return Carry(funding_usd=-valuation.delta_usd[asset] * funding_a_year(view, asset, position.venue))
+        return Carry(funding_usd=funding_carry_usd(valuation.delta_usd[asset], funding_a_year(view, asset, position.venue)))
     supplied, owed = (_interest(view, position, side, unknown) for side in ("supplied", "borrowed"))
     return Carry(supplied_usd=supplied, owed_usd=None if owed is None else -owed)
 
@@ -151,7 +159,7 @@ def funding_a_year(view: View, asset: str, venue: str) -> float:
     Positive: longs pay. Raises Unknown where neither can be said.
     """
     if venue in view.sources("funding.rate", asset):
-        return float(venue_payments(view, asset, venue, MEAN_MS).rate.mean())
+        return venue_rate(view, asset, venue)
     return aggregate(view, asset, "all").now
 
 
@@ -165,7 +173,7 @@ def _interest(view: View, position: Position, side: str, unknown: dict[str, str]
         for place, asset in enumerate(position.assets):
             coins = float(newest(view, f"account.{side}.{asset}", position).value)
             if coins and (place == 0 or position.kind != "compound-v3"):
-                total += coins * deciding_price_usd(view, underlying(asset)) * _rate(view, position, side, asset)
+                total += coins * spot_usd(view, underlying(asset)) * _rate(view, position, side, asset)
     except Unknown as why:
         unknown[f"carry.{side}"] = why.reason
         return None

@@ -9,13 +9,14 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from monitor.core.exposure import Exposure, Scenario, Values
-from monitor.core.risk import book_exposure, scenario_now
+from monitor.core.implied import scenario_now
+from monitor.core.risk import book_exposure, told
 from monitor.core.sessions import are_sessions, ordinals
-from monitor.core.tokens import STABLES
+from monitor.core.tokens import LISTED, STABLES
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import EQUITIES, IMPLIED_BY_VIX, horizon_sigma
+from monitor.core.volatility import horizon_sigma
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int64]
@@ -23,6 +24,7 @@ Days = npt.NDArray[np.int64]
 PERCENTS = (95, 99)
 MOST_DAYS, LEAST_DAYS = 365, 60
 LAST_BAR_MS = 20 * HOUR
+SPAN_MS = (MOST_DAYS + 2) * DAY  # one close more than returns, and the day that has not ended
 # The worst UTC day, by ETH, of each stress event of which prices were recorded: change from close to close of the 4 h candles of Binance's spot
 # market, of the S&P 500 the change of that session (FRED, SP500). Of August 2024 and October 2025 no candles were recorded: they are left out.
 STRESS_DAYS: Mapping[str, Mapping[str, float]] = {
@@ -33,6 +35,7 @@ STRESS_DAYS: Mapping[str, Mapping[str, float]] = {
     "2022-11-09": {"BTC": -0.1415, "ETH": -0.1738, "SPX": -0.0208},
     "2023-03-09": {"BTC": -0.0619, "ETH": -0.0620, "SPX": -0.0185},
 }
+INDEX_LIKE = frozenset({"SPX", "ES"})
 SIGMA_MOVES = (-3, -2, -1, 1, 2, 3)
 
 
@@ -124,7 +127,8 @@ def _now(view: View, exposure: Exposure | None) -> tuple[Exposure, Scenario]:
 
 def _losses(whole: Exposure, now: Scenario, factors: Mapping[str, Values], count: int) -> Floats:
     """What is lost in each of `count` states, in one revaluation; the same in all of them where no price matters."""
-    return np.broadcast_to(whole.value_usd(now) - whole.value_usd(now.moved(factors)), (count,))
+    with told():
+        return np.broadcast_to(whole.value_usd(now) - whole.value_usd(now.moved(factors)), (count,))
 
 
 def _tail(names: tuple[str, ...], losses: Floats, still: tuple[str, ...]) -> Tail:
@@ -134,9 +138,9 @@ def _tail(names: tuple[str, ...], losses: Floats, still: tuple[str, ...]) -> Tai
 
 
 def _stress_factors(asset: str) -> list[float]:
-    if asset in EQUITIES and asset not in IMPLIED_BY_VIX:
+    if asset in LISTED and asset not in INDEX_LIKE:
         raise Unknown("stress", f"the table of stress events has no moves of {asset}")
-    column = "SPX" if asset in IMPLIED_BY_VIX else asset if asset == "BTC" else "ETH"
+    column = "SPX" if asset in INDEX_LIKE else asset if asset == "BTC" else "ETH"
     return [1 + moves[column] for moves in STRESS_DAYS.values()]
 
 
@@ -164,7 +168,7 @@ def daily_returns(view: View, asset: str) -> tuple[Days, Floats]:
 
     Of the candles that are fresh, those with the most days. Raises Unknown where there are none.
     """
-    if asset in EQUITIES:
+    if asset in LISTED:
         ways: list[Callable[[], tuple[Days, Floats]]] = [partial(_of_sessions, view, asset, source) for source in view.sources("equity.close", asset)]
     else:
         ways = [
@@ -185,14 +189,14 @@ def daily_returns(view: View, asset: str) -> tuple[Days, Floats]:
 
 
 def _of_candles(view: View, bar: str, subject: str, source: str) -> tuple[Days, Floats]:
-    closes = view.window(f"candle.{bar}.close", subject, source, (MOST_DAYS + 2) * DAY, covered=False)
+    closes = view.window(f"candle.{bar}.close", subject, source, SPAN_MS, covered=False)
     last = 0 if bar == "1d" else LAST_BAR_MS
     ends = (closes.at % DAY == last) & (closes.at + closes.cadence_ms <= view.now)
     return _steps(closes.at[ends] // DAY, closes.at[ends] // DAY, closes.value[ends])
 
 
 def _of_sessions(view: View, asset: str, source: str) -> tuple[Days, Floats]:
-    closes = view.window("equity.close", asset, source, (MOST_DAYS + 2) * DAY, covered=False)
+    closes = view.window("equity.close", asset, source, SPAN_MS, covered=False)
     sessions = are_sessions("nyse", closes.at)
     return _steps(closes.at[sessions] // DAY, ordinals("nyse", closes.at[sessions]), closes.value[sessions])
 

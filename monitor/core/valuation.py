@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
-from monitor.core.positions import iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
+from monitor.core.positions import balancer, curve, iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -18,6 +18,8 @@ VALUES: Mapping[PositionKind, Value] = {
     "uniswap-v2": uniswap_v2.value,
     "uniswap-v3": uniswap_v3.value,
     "uniswap-v4": uniswap_v3.value,  # the same integers under the same names: what differs is how they are read
+    "curve": curve.value,
+    "balancer": balancer.value,
     "erc-4626": tokens.vault_value,
     "aave-v3": lending.value,
     "compound-v3": lending.value,
@@ -27,6 +29,9 @@ VALUES: Mapping[PositionKind, Value] = {
     "tokens": tokens.value,
     "treasury": treasury.value,
 }
+
+# The kinds of LPs whose own integers are other ones than those of a range.
+EXACT_OF: Mapping[PositionKind, tuple[str, ...]] = {"uniswap-v2": uniswap_v2.EXACT_FIELDS}
 
 
 def value_position(view: View, position: Position) -> Valuation:
@@ -48,5 +53,5 @@ class ChainState:
 
 def chain_state(view: View, position: Position) -> ChainState:
     """What the chain says of an LP, for which neither a price nor a young age is needed. Raises Unknown when it was not read at one block."""
-    points = {name: newest(view, f"position.{name}", position, fresh=False) for name in uniswap_v3.EXACT_FIELDS}
+    points = {name: newest(view, f"position.{name}", position, fresh=False) for name in EXACT_OF.get(position.kind, uniswap_v3.EXACT_FIELDS)}
     return ChainState({name: int(point.value) for name, point in points.items()}, *of_one_block(points.values(), "the position's numbers"))

@@ -173,6 +173,19 @@ class View:
             self._must_be_covered(at, span_ms, cadence_ms, metric, subject, source)
         return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
 
+    def history(self, metric: str, subject: str, source: str, since: int = 0) -> Window:
+        """Every point up to now, fresh or not, from the one that still held at `since` (epoch milliseconds); 0 is from the first on.
+
+        Raises Unknown where there is none. No evidence is kept: it is what a position has been through, and decides nothing.
+        """
+        series = self._need(metric, subject, source)
+        stop = self._stop(series, 0)
+        if stop == 0:
+            raise Unknown("missing", f"{source} has no {metric} of {subject} yet")
+        inside = slice(max(0, series.between(0, since).stop - 1), stop)
+        at, known_at = np.array(series.at[inside], dtype=np.int64), np.array(series.known_at[inside], dtype=np.int64)
+        return Window(at, known_at, np.array(series.value[inside], dtype=np.float64), 0, source)
+
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
         """The newest closed bars without a gap, at most `count`; of a daily value that has sessions, the newest sessions.
 

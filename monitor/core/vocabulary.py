@@ -167,7 +167,8 @@ def _shares() -> list[Metric]:
         Metric("position.share_price", "tokens", POSITION, 0, 1e18, "tokens for one whole share of a vault"),
         Metric("pool.balance.<asset>", "tokens", POOL, 0, 1e18, "amount of one token in a pool"),
         Metric("pool.weight.<asset>", "fraction", POOL, 0, 1, "weight of one token in a weighted pool"),
-        Metric("pool.amplification", "ratio", POOL, 0, 1e6, "amplification coefficient A of a stable pool, n^(n-1) left out"),
+        Metric("pool.rate.<asset>", "pool units", POOL, 1e-6, 1e6, "what a stable pool counts one token as, in its own unit"),
+        Metric("pool.amplification", "ratio", POOL, 0, 1e6, "amplification of a stable pool as its contract says it: A n^(n-1) of n coins"),
         Metric("pool.virtual_price", "tokens", POOL, 0, 1e6, "value of one share of a stable pool in its own unit"),
     ]
 
@@ -188,7 +189,7 @@ def _accounts() -> list[Metric]:
         perp("unrealised_usd", "USD", -1e12, 1e12, "profit or loss at the venue's own mark"),
         perp("funding_usd", "USD", -1e12, 1e12, "funding received since the position was opened, negative when paid"),
         perp("maintenance_ratio", "fraction", 0, 1, "maintenance margin as a share of the notional"),
-        perp("liquidation_price", "USD", 0, 1e12, "price at which the venue says that it liquidates"),
+        perp("liquidation_price", "USD", 0, 1e12, "price at which the venue liquidates, as it says or by its own rule; 0 where none does"),
         option("bid", "USD", 1e9, "best bid for one coin or index unit"),
         option("ask", "USD", 1e9, "best ask for one coin or index unit"),
         option("iv", "volatility points", 1000, "implied volatility at the venue's own mark"),

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from monitor.core.bars import best_bars
 from monitor.core.exposure import Values
-from monitor.core.tokens import STABLES, underlying
+from monitor.core.implied import volatility
+from monitor.core.tokens import LISTED, STABLES, underlying
 from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -18,8 +19,6 @@ from monitor.core.windows import of_first
 
 Floats = npt.NDArray[np.float64]
 
-EQUITIES = frozenset({"SPX", "ES", "VXX", "UVXY"})
-IMPLIED_BY_VIX = frozenset({"SPX", "ES"})
 YEAR_DAYS, YEAR_SESSIONS = 365, 252
 WINDOW_DAYS, LEAST_DAYS = 30, 27
 HORIZON_DAYS = 7.0
@@ -57,7 +56,7 @@ def realised(view: View, asset: str) -> float:
     is left of Yang-Zhang is the sample deviation of the closes of 30 sessions. 90% of the bars must stand in one row. Raises Unknown.
     """
     name = underlying(asset)
-    if name in EQUITIES:
+    if name in LISTED:
         closes = best_bars(view, "equity.close", (name,), WINDOW_DAYS + 1, LEAST_DAYS + 1).value
         return yang_zhang(closes, closes, closes, closes, YEAR_SESSIONS)
     charts = [(bar, subject, source) for bar in ("1d", "4h") for subject in (name, f"spot:{name}") for source in _charted(view, bar, subject)]
@@ -81,14 +80,8 @@ def _of_chart(view: View, bar: str, subject: str, source: str) -> float:
 
 
 def implied(view: View, asset: str) -> float:
-    """Implied volatility a year as a fraction: the asset's 30-day index (DVOL), for the S&P 500 and its future the VIX. Raises Unknown."""
-    name = underlying(asset)
-    metric, subject = ("vix.close", "VIX") if name in IMPLIED_BY_VIX else ("iv.index", name)
-    return of_first(
-        view.sources(metric, subject),
-        lambda source: float(view.newest(metric, subject, source).value) / 100,
-        f"nobody has given the implied volatility of {name} yet",
-    )
+    """Implied volatility a year as a fraction, the one that scenarios move. Raises Unknown where none is given and fresh."""
+    return volatility(view, underlying(asset)).sigma
 
 
 def annual_sigma(view: View, asset: str) -> float:

@@ -4,8 +4,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.book import Position
+from monitor.core.implied import scenario_now
 from monitor.core.layers import describe
-from monitor.core.risk import hedge_ratio, layer_exposure, layers_in_force, net_greeks, protected_usd, scenario_now
+from monitor.core.risk import hedge_ratio, layer_exposure, layers_in_force, net_greeks, protected_usd
 from monitor.core.tokens import STABLES
 from monitor.core.units import DAY
 from monitor.core.valuation import value_position

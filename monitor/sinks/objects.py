@@ -217,6 +217,7 @@ Position
   fees0?: exact
   fees1?: exact
   liquidity?: exact
+  shares?: exact
   sqrt_price_x96?: exact
   tick?: exact
   tick_lower?: exact

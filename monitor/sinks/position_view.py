@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from monitor.core.book import Position
-from monitor.core.positions.uniswap_v3 import EXACT_FIELDS
-from monitor.core.risk import net_greeks, scenario_now
+from monitor.core.implied import scenario_now
+from monitor.core.risk import net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import chain_state
@@ -52,8 +52,7 @@ def _exact(view: View, position: Position) -> dict[str, Any]:
         state = chain_state(view, position)
     except Unknown:
         return {}
-    exact = {name: str(number) for name, number in state.numbers.items() if name in EXACT_FIELDS}
-    return {**exact, **present(block_hash=state.block_hash, at=state.at)}
+    return {**{name: str(number) for name, number in state.numbers.items()}, **present(block_hash=state.block_hash, at=state.at)}
 
 
 def _greeks(view: View, value: Valuation) -> dict[str, Any]:

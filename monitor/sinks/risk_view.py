@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from monitor.core.implied import scenario_now
 from monitor.core.market_beta import book_beta
-from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, scenario_now, stressed_exposure_usd
+from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, stressed_exposure_usd
 from monitor.core.tail import Tail, historical_tail, scenario_tail
 from monitor.core.tokens import STABLES
 from monitor.core.verdict import Unknown
@@ -94,9 +95,11 @@ def says(book: Mapping[str, Any]) -> list[str]:
         said.append("Net delta " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
     if "stress" in risk:
         said.append(_bad_week(risk["stress"]))
-    for name, states in (("historical", "as the days of the last year were"), ("scenario", "by named stress days and sigma moves")):
-        if name in risk:
-            said.append(f"One day, {states}: {_bad_day(risk[name])}")
+    if "historical" in risk:
+        said.append(_bad_day(risk["historical"]))
+    if "scenario" in risk:
+        worst = risk["scenario"]
+        said.append(f"Of the named stress days and sigma moves the worst, {worst['worst']}, would cost {worst['es_99_usd']:,.0f} USD today")
     if "beta" in risk:
         said.append(f"Beta to the S&P 500 {risk['beta']['value']:.2f}, give or take {risk['beta']['standard_error']:.2f}")
     if "protected_ratio" in book:
@@ -117,5 +120,6 @@ def _bad_week(stress: Mapping[str, Any]) -> str:
 
 
 def _bad_day(tail: Mapping[str, Any]) -> str:
-    at_risk = f"VaR {tail['var_95_usd']:,.0f} at 95%, {tail['var_99_usd']:,.0f} at 99%"
-    return f"{at_risk}; expected shortfall {tail['es_99_usd']:,.0f} USD at 99%; the worst is {tail['worst']}"
+    at_risk = f"VaR {tail['var_95_usd']:,.0f} USD at 95%, {tail['var_99_usd']:,.0f} at 99%"
+    shortfall = f"expected shortfall {tail['es_99_usd']:,.0f} at 99%"
+    return f"One day like the last {tail['states']:,} that are known: {at_risk}; {shortfall}; the worst was {tail['worst']}"

@@ -34,6 +34,13 @@ def _ccxt() -> tuple[Any, Any]:
         return importlib.import_module("ccxt.async_support"), importlib.import_module("ccxt.base.errors")
 
 
+async def known_exchanges() -> Sequence[str]:
+    """The names of all exchanges that ccxt has."""
+    exchanges, _ = await asyncio.to_thread(_ccxt)
+    names: Sequence[str] = exchanges.exchanges
+    return names
+
+
 @dataclass
 class Answer:
     """What the venue said beside its body; filled while a question runs. Where ccxt asks several things at once, the worst status wins."""
@@ -173,6 +180,9 @@ class Desk:
 
     def _failure(self, what: str, error: Exception, answer: Answer) -> MonitorError:
         status, kind = answer.status, type(error).__name__
+        if self.exchange.apiKey and isinstance(error, self._errors.AuthenticationError):
+            remedy = "is it whole, allowed from this address, and not expired? else make another one that can only read"
+            return SourceError(f"{what}: the venue does not accept this key ({kind}): {remedy}", permanent=True)
         if status in PERMANENT:
             remedy = "not allowed from here: set another `endpoint`, or `enabled: false`"
             return SourceError(f"{what}: HTTP {status}, {remedy}", status=status, permanent=True)

@@ -1,16 +1,17 @@
 """Samples: what a source answers, written down from its documentation, and a collector set before it.
 
 `samples/<collector module>.<name>.json` holds `now`, `watch`, `settings` of the collector and `removable`: keys whose absence is no fault, such as
-one token of a list of tokens. How a source answers decides its kind: over HTTP (`answers`: method, URL prefix, and `json` or a `file` beside
-it), by a chain's node (`chain`, see sample_chain.py), by files (`files`, see sample_files.py), or through ccxt (`samples/<collector module>.json`,
-see sample_venue.py).
+one token of a list of tokens; `unbounded` are keys whose value may be any number, or null, as well. Where one URL answers several questions,
+`question` tells them apart by what was posted. How a source answers decides its kind: over HTTP (`answers`: method, URL prefix, and `json` or a
+`file` beside it), by a chain's node (`chain`, see sample_chain.py), by files (`files`, see sample_files.py), or through ccxt
+(`samples/<collector module>.json` or `ccxt`, see sample_venue.py).
 """
 
 import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +21,7 @@ from monitor.core.book import Chain, Position, Watch
 from monitor.core.units import parse_time
 from monitor.registry import build, plugins
 from monitor.source import Collector, Harvest, Ports
-from tests.fakes import FakeNet
+from tests.fakes import Call, FakeNet
 
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_FILES = sorted(SAMPLES.glob("*.json"))
@@ -85,29 +86,39 @@ class Sample:
 class HttpSample(Sample):
     """A source that is asked over HTTP."""
 
+    unbounded: frozenset[str] = frozenset()
+
     @property
     def has_fallback(self) -> bool:
         return "bytes" in self.answers[0] and self.collector.id == "us-calendar"
 
     def ports(self, answers: Answers | None = None) -> Ports:
         net = FakeNet()
-        for answer in self.answers if answers is None else answers:
-            net.answer(answer["method"], answer["url"], answer["json"] if "json" in answer else answer["bytes"])
+        given = self.answers if answers is None else answers
+        for answer in given:
+            told = answer["json"] if "json" in answer else answer["bytes"]
+            net.answer(answer["method"], answer["url"], partial(_answer_to, given) if "question" in answer else told)
         return Ports(net=net, clock=StillClock(self.now_ms), rng=Random(0))
 
     def damaged(self) -> Iterator[tuple[str, Answers]]:
         for index, answer in enumerate(self.answers):
-            changes = damaged_json(answer["json"], self.removable) if "json" in answer else damaged_text(answer["bytes"])
+            changes = damaged_json(answer["json"], self.removable, self.unbounded) if "json" in answer else damaged_text(answer["bytes"])
             for name, body in changes:
                 changed = {**answer, ("json" if "json" in answer else "bytes"): body}
                 yield f"{'json' if 'json' in answer else 'text'} {answer['url']} {name}", (*self.answers[:index], changed, *self.answers[index + 1 :])
+
+
+def _answer_to(answers: Answers, call: Call) -> object:
+    """The answer whose question is part of what was posted."""
+    asked: Any = call.body
+    return next(one["json"] for one in answers if "question" in one and one["question"].items() <= asked.items())
 
 
 def read_sample(path: Path) -> Sample:
     """The sample of a file; the collector is the one whose module the file's name begins with."""
     from tests.collectors.sample_chain import chain_sample
     from tests.collectors.sample_files import file_sample
-    from tests.collectors.sample_venue import venue_sample
+    from tests.collectors.sample_venue import account_sample, venue_sample
 
     written = json.loads(path.read_text(encoding="utf-8"))
     collector_class = plugins(COLLECTORS, Collector)[path.name.partition(".")[0].replace("_", "-")]
@@ -122,7 +133,10 @@ def read_sample(path: Path) -> Sample:
         parse_time(written["now"]),
         tuple(answers),
         frozenset(written.get("removable", ())),
+        frozenset(written.get("unbounded", ())),
     )
+    if "ccxt" in written:
+        return account_sample(sample, written)
     if "files" in written:
         return file_sample(sample, written)
     return chain_sample(sample, written) if "chain" in written else sample
@@ -148,12 +162,17 @@ DAMAGES: dict[str, object] = {
 Place = tuple[str | int, ...]
 
 
-def damaged_json(body: object, removable: frozenset[str]) -> Iterator[tuple[str, object]]:
+UNBOUNDED = ("null", "9e18", "negative")
+
+
+def damaged_json(body: object, removable: frozenset[str], unbounded: frozenset[str] = frozenset()) -> Iterator[tuple[str, object]]:
     """A JSON body with one value damaged at a time."""
     for path in _paths(body):
         for name, damage in DAMAGES.items():
             if damage is REMOVED and (not path or isinstance(path[-1], int) or path[-1] in removable):
                 continue  # a list that is one shorter is a list that is one shorter
+            if name in UNBOUNDED and path and path[-1] in unbounded:
+                continue
             yield f"{'.'.join(map(str, path)) or 'the whole body'}: {name}", with_damage(body, path, damage)
 
 

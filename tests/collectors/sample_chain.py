@@ -3,8 +3,8 @@
 `chain` holds the head (`number`, `seconds`, `spacing_seconds`) and the id; `answers` the contracts' (`to`, `abi`, `function`, `args`, `outputs`)
 and `logs`, a call without `outputs` being one that fails (`success` false); `fees` a reward in wei and a fullness. `unbounded` names functions
 whose answer may be any number of its type, or single words of it (`extsload[6]`): a node that tells another one cannot be caught out by its form,
-only by a proof or by another node.
-`optional` names functions that an older version of the contract does not have: that they revert is an answer.
+only by a proof or by another node. `optional` names functions that an older version of the contract does not have: that they revert is an
+answer. Answers with `url` and `json` are those of an API that the source asks beside the node.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ class ChainSample(Sample):
         for answer in answers:
             if "log" in answer:
                 node.logs.append(answer["log"])
+            elif "url" in answer:
+                continue
             elif "method" in answer:
                 node.spoil(answer["method"], partial(_instead, answer["result"]))
             else:
@@ -50,10 +52,14 @@ class ChainSample(Sample):
         return node
 
     def ports(self, answers: Answers | None = None) -> Ports:
-        return self._over(self.node(self.answers if answers is None else answers))
+        given = self.answers if answers is None else answers
+        return self.over(self.node(given), given)
 
-    def _over(self, node: FakeChain) -> Ports:
+    def over(self, node: FakeChain, answers: Answers) -> Ports:
         net = FakeNet()
+        for answer in answers:
+            if "url" in answer:
+                net.answer("GET", answer["url"], answer["json"])
         for chain in self.watch.chains.values():
             net.answer("POST", chain.rpc, node.reply)
         return Ports(net, StillClock(self.now_ms), Random(0))
@@ -63,6 +69,9 @@ class ChainSample(Sample):
 
     def _damaged(self, results: Mapping[str, object]) -> Iterator[tuple[str, Answers]]:
         for index, answer in enumerate(self.answers):
+            if "url" in answer:
+                for name, body in damaged_json(answer["json"], self.removable):
+                    yield f"{answer['url']} {name}", (*self.answers[:index], answer | {"json": body}, *self.answers[index + 1 :])
             if "outputs" in answer:
                 for name, change in self._damaged_call(answer):
                     yield f"{answer['function']} of {answer['to']}: {name}", (*self.answers[:index], answer | change, *self.answers[index + 1 :])
@@ -95,7 +104,7 @@ class ChainSample(Sample):
             return result
 
         node.result = noted  # type: ignore[method-assign]  # the same node, with a witness
-        asyncio.run(self.collector.poll(self._over(node), self.watch))
+        asyncio.run(self.collector.poll(self.over(node, self.answers), self.watch))
         return told
 
 
@@ -139,6 +148,6 @@ def _called(written: str) -> tuple[Call, tuple[str, bytes]]:
 
 def chain_sample(sample: Sample, written: Mapping[str, Any]) -> ChainSample:
     """The same sample, answered by a chain."""
-    own = {one.name: getattr(sample, one.name) for one in fields(sample)}
+    own = {one.name: getattr(sample, one.name) for one in fields(Sample)}
     unbounded, optional = (frozenset(written.get(name, ())) for name in ("unbounded", "optional"))
     return ChainSample(**own, chain=written["chain"], unbounded=unbounded, optional=optional)

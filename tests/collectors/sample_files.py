@@ -67,6 +67,6 @@ def _cells(is_name: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def file_sample(sample: Sample, written: dict[str, Any]) -> FileSample:
     """The same sample, answered by files."""
-    own = {one.name: getattr(sample, one.name) for one in fields(sample)}
+    own = {one.name: getattr(sample, one.name) for one in fields(Sample)}
     answers = tuple({"name": one["name"], "body": "".join(row + "\n" for row in one["rows"]).encode()} for one in written["files"])
     return FileSample(**{**own, "answers": answers}, names=frozenset(written.get("names", ())))

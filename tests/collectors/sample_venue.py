@@ -1,7 +1,7 @@
 """Samples of perpetual venues: the bodies that ccxt reads, by question (see sample_net.py)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,32 @@ class VenueSample(Sample):
         for index, answer in enumerate(self.answers):
             for name, body in damaged_json(answer["json"], self.removable):
                 yield f"{answer['url']} {name}", (*self.answers[:index], {**answer, "json": body}, *self.answers[index + 1 :])
+
+
+@dataclass(frozen=True)
+class AccountSample(VenueSample):
+    """Accounts that are asked through ccxt with a key; what a connection remembers of one pass is forgotten before the next."""
+
+    unbounded: frozenset[str] = frozenset()
+
+    async def poll(self, answers: Answers | None = None) -> Harvest:
+        collector = build(self.collector_class, self.settings)
+        try:
+            return await collector.poll(ports(SampleNet(_bodies(answers or self.answers)), self.now_ms), self.watch)
+        finally:
+            await collector.close()
+
+    def damaged(self) -> Iterator[tuple[str, Answers]]:
+        for index, answer in enumerate(self.answers):
+            for name, body in damaged_json(answer["json"], self.removable, self.unbounded):
+                yield f"{answer['url']} {name}", (*self.answers[:index], {**answer, "json": body}, *self.answers[index + 1 :])
+
+
+def account_sample(sample: Sample, written: Mapping[str, Any]) -> AccountSample:
+    """The same sample, answered by a venue that knows the key."""
+    own = {one.name: getattr(sample, one.name) for one in fields(Sample)}
+    answers = tuple({"url": question, "json": body} for question, body in written["ccxt"].items())
+    return AccountSample(**own | {"answers": answers}, unbounded=frozenset(written.get("unbounded", ())))
 
 
 def _bodies(answers: Answers) -> dict[str, Any]:

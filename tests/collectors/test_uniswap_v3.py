@@ -11,6 +11,7 @@ import pytest
 from monitor.chain import Block, Call, Failed
 from monitor.clock import SystemClock
 from monitor.collectors.uniswap_v3 import UniswapV3
+from monitor.core.amm import sqrt_ratio_at_tick
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.door import admit
 from monitor.errors import BadPayload, SourceError
@@ -320,6 +321,18 @@ def test_a_token_may_have_any_number_of_decimals_that_make_sense_F_057(decimals:
         assert (values(harvest)["position.decimals1"], harvest.rejected) == (decimals, [])
     else:
         assert harvest == Harvest([], [f"lp: a token says that it has {decimals} decimals, and 77 are the most that make sense"])
+
+
+@pytest.mark.parametrize(("tick", "amounts"), [(-1000, (5_999_709_018, 0)), (1000, (0, 5_999_709_018))])
+def test_out_of_range_a_position_holds_one_token_and_its_pool_may_hold_no_liquidity_at_all(tick: int, amounts: tuple[int, int]) -> None:
+    chain = node()
+    chain.say(pool("slot0"), sqrt_ratio_at_tick(tick), tick, 0, 1, 1, 0, True)
+    chain.say(pool("liquidity"), 0)
+    harvest = poll(chain, watch(LP))
+    told = values(harvest)
+    assert (told["position.amount0"], told["position.amount1"], told["position.tick"]) == (*amounts, tick)
+    assert (told["position.fees0"], told["position.fees1"]) == (11, 13)
+    assert values(harvest, f"pool:local/{POOL}")["pool.liquidity"] == 0
 
 
 def test_a_pool_without_a_price_owes_what_it_owed_to_a_position_without_liquidity_F_056() -> None:

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from monitor.config import discover, load
 from monitor.config.checks import checksummed
 from monitor.errors import ConfigError
-from tests.config.catalogue import CATALOGUE, channel, held, load_text, position, problems, whsec
+from tests.config.catalogue import CATALOGUE, channel, load_text, position, problems, whsec
 
 VITALIK = "d8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 
@@ -153,52 +151,6 @@ CASES = {
     "condor with a right": (condor(right="put"), 1, "positions[0].right", "does not belong to a position of kind iron-condor"),
     "half-spread of options above 100%": ("book: {option_half_spread: 5}", 1, "book.option_half_spread", "write 10% or 0.1"),
     "tokens without amounts": ("positions: [{id: p, kind: tokens}]", 1, "positions[0]", "needs `amounts`"),
-    "pair without pool": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `pool`"),
-    "pair without holder": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `account`"),
-    "pair with a token id": (held("uniswap-v2", token_id="4"), 2, "positions[0].token_id", "does not belong to a position of kind uniswap-v2"),
-    "pair of one asset": (
-        held("uniswap-v2", assets="[USDC]"),
-        2,
-        "positions[0].assets",
-        "the two tokens of its pool, in the pool's order, this names 1",
-    ),
-    "range of three assets": (
-        'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 1, assets: [A, B, C]}]',
-        2,
-        "positions[0].assets",
-        "the two tokens of its pool, in the pool's order, this names 3",
-    ),
-    "pair at a name": (held("uniswap-v2", pool="here"), 2, "positions[0].pool", "must be an address, 0x and 40 hexadecimal digits"),
-    "vault without holder": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `account`"),
-    "vault without vault": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `pool`"),
-    "vault with amounts": (held("erc-4626", amounts="{ETH: 1}"), 2, "positions[0].amounts", "does not belong to a position of kind erc-4626"),
-    "vault of two assets": (held("erc-4626", assets="[A, B]"), 2, "positions[0].assets", "the one asset of its vault, this names 2"),
-    "wallet without assets": (held("tokens", pool=""), 2, "positions[0]", "needs `amounts` or `chain`, `account` and `assets`"),
-    "wallet read and declared": (
-        held("tokens", pool="", amounts="{ETH: 1}"),
-        2,
-        "positions[0]",
-        "declares `amounts` and names an `account` or `assets` to read; keep the one or the other",
-    ),
-    "amounts and assets": (
-        "positions: [{id: p, kind: tokens, amounts: {ETH: 1}, assets: [USDC]}]",
-        1,
-        "positions[0]",
-        "keep the one or the other",
-    ),
-    "treasury of nobody": ("positions: [{id: p, kind: treasury}]", 1, "positions[0]", "a position of kind treasury needs `protocol`"),
-    "treasury of a name": (
-        "positions: [{id: p, kind: treasury, protocol: uniswap}]",
-        1,
-        "positions[0].protocol",
-        "'uniswap' is not a protocol; write protocol:uniswap, in lower case",
-    ),
-    "treasury with an account": (
-        "positions: [{id: p, kind: treasury, protocol: 'protocol:x', account: me}]",
-        1,
-        "positions[0].account",
-        "does not belong to a position of kind treasury",
-    ),
     "field of another kind": (position(token_id="5"), 1, "positions[0].token_id", "does not belong to"),
     "token id in hexadecimal": (position(kind="uniswap-v3", token_id="0x12"), 1, "positions[0].token_id", "whole number"),
     "negative token id": (position(token_id="-1"), 1, "positions[0].token_id", "2^256"),
@@ -251,12 +203,6 @@ NEAR_MISSES = {
     "exit just inside": "rules: {tvl-drawdown: {exit: 7.999%}}",
     "all of the capital": "book: {envelope: 100%}",
     "highest port": "server: {port: 65535}",
-    "a pair": held("uniswap-v2"),
-    "a pair of tokens that are not well known": held("uniswap-v2", assets="[AAA, BBB]", deposited="{AAA: 1}"),
-    "a vault": held("erc-4626", assets="[USDC]"),
-    "a wallet": held("tokens", pool="", assets="[ETH, USDC]"),
-    "declared tokens on a chain": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: tokens, chain: base, amounts: {ETH: 1}}]',
-    "a treasury": "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}]",
     "token id 0": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 0}]',
     "largest token id": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: ' + f"{2**256 - 1}}}]",
     "widest range": f'chains: {{base: {{rpc: "http://x:1"}}}}\npositions: [{{{RANGE}, tick_lower: -887272, tick_upper: 887272}}]',
@@ -318,101 +264,6 @@ def test_bytes_that_are_not_utf8_are_placed(tmp_path: Path) -> None:
     file.write_bytes(b"book: {}\nstore: \xff\n")
     with pytest.raises(ConfigError, match=r"x\.yaml:2: .*UTF-8"):
         load(file, {}, CATALOGUE)
-
-
-KEYWORDS = [
-    "book",
-    "rules",
-    "tvl-drawdown",
-    "threshold",
-    "window",
-    "positions",
-    "id",
-    "kind",
-    "chains",
-    "rpc",
-    "alerts",
-    "channels",
-    "url",
-    "secret",
-]
-KEYWORDS += [
-    "sources",
-    "tvl",
-    "subjects",
-    "spot",
-    "fred",
-    "api_key",
-    "overrides",
-    "enabled",
-    "server",
-    "port",
-    "store",
-    "gates",
-    "governance",
-    "size",
-]
-SCALARS = [
-    "8%",
-    "48h",
-    "no",
-    "~",
-    "0x12",
-    "-1",
-    "1e999",
-    "1e308d",
-    "9" * 400,
-    "${A}",
-    "${",
-    "'",
-    "ETH",
-    "chain:base",
-    "https://[",
-    "http://x:99999",
-    "perp",
-]
-LEAVES = st.sampled_from(SCALARS) | st.text(max_size=8)
-TREES = st.recursive(LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), below, max_size=4), max_leaves=20)
-ANY_FOLDER = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def loads_or_explains(folder: Path, text: str, environ: dict[str, str] | None = None) -> None:
-    told: tuple[str, ...] = ("",)
-    try:
-        load_text(folder, text, environ)
-    except ConfigError as error:
-        told = error.problems
-    assert told
-    assert all("\n" not in one for one in told)
-
-
-@ANY_FOLDER
-@given(text=st.text() | st.text(alphabet="ab:-[]{}'\"#&*!|>%@`\t\n ,?~<=0x", max_size=40))
-def test_any_text_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, text: str) -> None:
-    loads_or_explains(tmp_path, text)
-
-
-def flow(tree: object) -> str:
-    if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key}: {flow(value)}" for key, value in tree.items()) + "}"
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(flow, tree)) + "]"
-    return "'" + str(tree).replace("'", "''") + "'"
-
-
-@ANY_FOLDER
-@given(tree=st.dictionaries(st.sampled_from(KEYWORDS), TREES, max_size=5))
-def test_any_tree_of_known_words_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, tree: dict[str, object]) -> None:
-    loads_or_explains(tmp_path, flow(tree))
-
-
-@ANY_FOLDER
-@given(
-    path=st.lists(st.sampled_from([*KEYWORDS, "0", "", "tvl_drawdown"]), min_size=1, max_size=4),
-    value=LEAVES | st.sampled_from(["[a]", "{a: 1}", "[", "{]"]),
-)
-def test_any_variable_loads_or_is_refused_with_reasons_f_150(tmp_path: Path, path: list[str], value: str) -> None:
-    loads_or_explains(tmp_path, position(), {"HEDGE_MONITOR_" + "__".join(path).upper(): value})
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ def test_a_price_one_unit_below_a_tick_belongs_to_the_tick_before(price: int, ti
     assert tick_at_sqrt_ratio(price) == tick
 
 
+def test_a_unit_to_either_side_of_a_tick_is_told_apart_all_over_the_domain() -> None:
+    for tick in (*range(MIN_TICK + 1, MAX_TICK, 997), *range(-50, 51), *range(MIN_TICK + 1, MIN_TICK + 50), *range(MAX_TICK - 50, MAX_TICK)):
+        ratio = sqrt_ratio_at_tick(tick)
+        assert [tick_at_sqrt_ratio(ratio + step) for step in (-1, 0, 1)] == [tick - 1, tick, tick]
+
+
 @given(PRICES)
 @example(MIN_SQRT_RATIO)
 @example(MAX_SQRT_RATIO - 1)

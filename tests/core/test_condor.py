@@ -131,6 +131,13 @@ def test_net_of_the_layers_it_is_credit_and_all():
     assert SPX.net_break_evens([], 6001.0, settled) == ()
 
 
+@pytest.mark.parametrize(("price", "found"), [(2299.0, False), (2301.0, True), (10_899.0, True), (10_901.0, False)])
+def test_break_evens_net_of_layers_are_looked_for_from_half_of_the_lowest_to_twice_the_highest_strike(price: float, found: bool):
+    # Coins that outweigh the condor's flat loss on that side: their value alone crosses what they cost there.
+    flat = float(SPX.settled_usd(price))
+    assert SPX.net_break_evens([Coins({"SPX": 1e6})], 1e6 * price + flat, replace(NOW, years=SPX.years)) == (pytest.approx(price),) * found
+
+
 def test_before_expiry_break_evens_net_of_layers_lie_where_the_value_is_nil():
     found = SPX.net_break_evens([], 0.0, replace(NOW, years=10 / 365))
     assert len(found) == 2
@@ -162,6 +169,13 @@ def test_strikes_that_make_no_condor_are_named(strikes: tuple[float, ...], why: 
     with pytest.raises(ValueError, match=f"the strikes of a condor .*{why}"):
         signed_legs(strikes)
     assert strikes_flaw((0.5, 2.0, 3.0, 4.0)) == ""
+
+
+def test_a_condor_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="each above the one before"):
+        replace(SPX, strikes=(4700.0, 4600.0, 5300.0, 5450.0))
+    with pytest.raises(ValueError, match="a condor of size 0 is none"):
+        replace(SPX, size=0.0)
 
 
 @given(st.lists(st.floats(10, 1000), min_size=4, max_size=4, unique=True), st.floats(0.1, 5), st.floats(0, 50), st.floats(1, 2000))

@@ -24,12 +24,19 @@ PRICES = {"ETH": 2000.0, "USDC": 1.0}
 
 def test_health_is_backing_over_debt_and_endless_without_debt():
     assert health(LOAN, PRICES) == 2.0
+    assert health(Account({"ETH": 1.0}, {"ETH": 0.5}), {"ETH": 1.0}) == 2.0
     assert health(Account({"ETH": 1.0}, {"ETH": 0.0}), PRICES) == math.inf
 
 
 def test_collateral_liquidates_below_its_price_and_debt_above():
     assert liquidation_price(LOAN, PRICES, "ETH") == (1000.0, "below")
     assert liquidation_price(LOAN, PRICES, "USDC") == (2.0, "above")
+
+
+def test_coins_and_prices_under_one_count_as_well():
+    small = Account({"ETH": 0.5, "USDC": 0.0}, {"ETH": 0.0, "USDC": 0.25})
+    assert liquidation_price(small, PRICES, "ETH") == (0.5, "below")
+    assert liquidation_price(Account({"ETH": 0.0, "USDC": 0.5}, {"ETH": 0.125, "USDC": 0.0}), {"ETH": 1.0, "USDC": 1.0}, "USDC") == (0.25, "below")
 
 
 def test_an_asset_on_both_sides_counts_net():
@@ -154,7 +161,9 @@ def perpetual(size: float, edge: float | None) -> tuple[View, Position]:
     return view, view.settings.positions[0]
 
 
-@pytest.mark.parametrize(("size", "edge", "side", "distance"), [(2.0, 1500.0, "below", 0.25), (-2.0, 2500.0, "above", 0.25)])
+@pytest.mark.parametrize(
+    ("size", "edge", "side", "distance"), [(0.5, 1500.0, "below", 0.25), (-2.0, 2500.0, "above", 0.25), (9.0, 0.5, "below", 0.99975)]
+)
 def test_a_perpetual_is_liquidated_where_its_venue_says(size: float, edge: float, side: str, distance: float):
     view, position = perpetual(size, edge)
     [one] = of_perpetual(view, position, value_perp(view, position), lambda asset: {"ETH": 0.1}[asset])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.book import Position
-from monitor.core.liquidity import Readings, readings
+from monitor.core.liquidity import readings
 from monitor.core.loss import deposit, loss_of, of_amounts
 from monitor.core.observation import Observation
 from monitor.core.units import HOUR, MINUTE
@@ -150,6 +150,10 @@ def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
     assert found is not None and found.ratio == pytest.approx(-0.2)
     gone = loss_of(*pair({"ETH": 0.0, "USDC": 0.0}, ETH=0.0, USDC=10.0))
     assert gone is not None and (gone.usd, gone.ratio) == (-10.0, -1.0)
+    dust = loss_of(*pair({"ETH": 0.0001, "USDC": 0.4}, ETH=0.00005, USDC=0.2))
+    assert dust is not None and dust.usd == pytest.approx(0)
+    lopsided = loss_of(*pair({"ETH": 2.0, "USDC": 0.0}, ETH=2.0, USDC=0.0))
+    assert lopsided is not None and lopsided.usd == 0
 
 
 def test_a_deposit_of_other_assets_cannot_be_freed_of_fees():
@@ -171,20 +175,32 @@ def test_shares_of_other_pools_are_read_by_the_names_of_their_assets():
 # --- readings ---
 
 
-def test_readings_from_an_instant_begin_with_the_one_that_still_held():
-    known = Readings((10, 20, 30), (1.0, 2.0, 3.0))
-    assert known.since(9) == known
-    assert known.since(10) == known
-    assert known.since(11) == Readings((11, 20, 30), (1.0, 2.0, 3.0))
-    assert known.since(20) == Readings((20, 30), (2.0, 3.0))
-    assert known.since(99) == Readings((99,), (3.0,))
+@pytest.mark.parametrize(
+    ("span_hours", "at", "value", "hours"),
+    [
+        (None, [-6, -5, -2], [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]),
+        (7, [-6, -5, -2], [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]),
+        (6, [-6, -5, -2], [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]),
+        (5.5, [-5.5, -5, -2], [1.0, 2.0, 3.0], [0.5, 3.0, 2.0]),
+        (5, [-5, -2], [2.0, 3.0], [3.0, 2.0]),
+        (1, [-1], [3.0], [1.0]),
+    ],
+)
+def test_readings_of_a_span_begin_with_the_one_that_still_held_and_each_holds_until_the_next(
+    span_hours: float | None, at: list[float], value: list[float], hours: list[float]
+):
+    rows = [seen("position.shares", "lp", size, START - hour * HOUR, "chain") for size, hour in ((1, 6), (2, 5), (3, 2))]
+    view, position = world(*rows, seen("position.shares", "lp", 9, START + 5, "chain", known_at=START))
+    known = readings(view, "position.shares", position, None if span_hours is None else round(span_hours * HOUR))
+    assert [round((one - START) / HOUR, 9) for one in known.at.tolist()] == at
+    assert known.value.tolist() == value
+    assert (known.held_ms / HOUR).tolist() == hours
 
 
-def test_each_reading_holds_until_the_next_and_the_newest_until_now():
-    assert Readings((0, HOUR, 4 * HOUR), (1.0, 2.0, 3.0)).hours(6 * HOUR) == (1.0, 3.0, 2.0)
-
-
-def test_readings_are_of_the_past():
-    rows = [*read("shares", [1, 2, 3], ends=START), seen("position.shares", "lp", 9, START + 5, "chain", known_at=START)]
-    view, position = world(*rows)
-    assert readings(view, "position.shares", position).value == (1.0, 2.0, 3.0)
+def test_what_is_only_announced_is_no_history_yet():
+    view, _ = world(seen("position.shares", "lp", 9, START + 5, "chain", known_at=START))
+    with pytest.raises(Unknown, match=r"chain has no position\.shares of lp yet"):
+        view.history("position.shares", "lp", "chain")
+    with pytest.raises(Unknown, match=r"no position\.liquidity of lp from chain"):
+        view.history("position.liquidity", "lp", "chain")
+    assert view.evidence == ()

@@ -130,6 +130,8 @@ def test_fees_follow_the_tick_of_slot0_and_growth_wraps(tick: int, earned: int) 
 @example(UINT256, UINT128, UINT128)
 @example(1 << 128, UINT128, 1)
 @example(2**160 - 1, 2**32 - 1, 0)
+@example((2**128 + 2) // 3, 3, 0)
+@example(2**128 // 3, 3, 0)
 @example(UINT256, 1, UINT128)
 def test_earned_fees_are_multiplied_and_cut_exactly(growth: int, liquidity: int, owed: int) -> None:
     # Beyond the range every growth comes from the ends alone; above it nothing is held of token0.
@@ -165,6 +167,13 @@ def test_a_price_outside_the_domain_is_of_no_state(price: int, sound: bool) -> N
 def test_more_than_the_contracts_can_owe_is_not_a_number(owed: int, known: bool) -> None:
     for stake in (Stake(10**30, 0, 0, owed, 0), Stake(10**30, 0, 0, 0, owed)):
         assert math.isnan(valued([state(Q96, stake=stake)]).usd[0]) is not known
+
+
+@pytest.mark.parametrize(("owed", "known"), [(UINT128, False), (UINT128 - 2**76, True)])
+def test_what_rounds_to_more_than_the_contracts_can_owe_is_not_a_number_either(owed: int, known: bool) -> None:
+    # At an end nothing is held of one token: all that is paid of it is what was owed.
+    for price, stake in ((UPPER, Stake(1, 0, 0, owed, 0)), (LOWER, Stake(1, 0, 0, 0, owed))):
+        assert math.isnan(valued([state(price, stake=stake)]).usd[0]) is not known
 
 
 @pytest.mark.parametrize("decimals", [(0, 0), (6, 18), (18, 6), (8, 36), (36, 0)])

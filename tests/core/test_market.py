@@ -105,3 +105,12 @@ def test_what_is_there_can_be_listed_and_what_is_not_is_none():
     assert [market.held(KEY, at) for at in (1, 2, 3, 4, 5)] == [None, (1.0, 2), None, (2.0, 4), None]
     nobody = SeriesKey("price.usd", "BTC", "s1")
     assert (market.value_at(nobody, 2), market.held(nobody, 2)) == (None, None)
+
+
+def test_the_metrics_of_a_subject_are_found_by_how_they_begin() -> None:
+    market = Market()
+    for metric, subject in (("treasury.tokens.ETH", "protocol:x"), ("treasury.tokens.DAI", "protocol:x"), ("treasury.tokens.UNI", "protocol:y")):
+        market.put(Observation(metric, subject, "s", 0, 0, 1.0))
+    market.put(Observation("treasury.others_usd", "protocol:x", "s", 0, 0, 1.0))
+    assert market.metrics("treasury.tokens.", "protocol:x") == ("treasury.tokens.DAI", "treasury.tokens.ETH")
+    assert market.metrics("treasury.", "protocol:z") == ()

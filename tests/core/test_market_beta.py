@@ -39,6 +39,7 @@ def closes(subject: str, moves: Sequence[float] | Floats, source: str = "s1") ->
 
 INDEX = [seen("equity.close", "SPX", price, day) for price, day in zip(levels(MARKET, 5000.0), SESSIONS, strict=True)]
 PRICES = priced(NOW, ETH=2000.0, BTC=50_000.0, USDC=1.0)
+OLDER = seen("equity.close", "SPX", 1.0, max(day for day in range(SESSIONS[0] - 9 * DAY, SESSIONS[0], DAY) if is_session("nyse", day)))
 EVERY = [*INDEX, *PRICES, *closes("ETH", ETHER), *closes("BTC", COIN)]
 
 
@@ -68,7 +69,7 @@ def test_a_fund_is_sampled_by_its_own_closes():
     rows = [seen("equity.close", "VXX", price, day) for price, day in zip(levels(-3 * MARKET), SESSIONS, strict=True)]
     view = book(*EVERY, *rows, *priced(NOW, VXX=50.0), positions=[tokens("fund", VXX=2.0)], now=NOW)
     assert book_beta(view).value == pytest.approx(-3.0)
-    with pytest.raises(Unknown, match="nobody has given closes of VXX yet"):
+    with pytest.raises(Unknown, match=r"nobody has given equity\.close of VXX yet"):
         book_beta(book(*EVERY, *priced(NOW, VXX=50.0), positions=[tokens("fund", VXX=2.0)], now=NOW))
 
 
@@ -100,6 +101,8 @@ def test_without_equity_or_movement_there_is_no_beta():
     debt = {"id": "perp", "kind": "perp", "asset": "ETH", "size": 1.0, "entry_price": 3000.0, "margin": 1000.0}
     with pytest.raises(Unknown, match="no equity"):
         book_beta(book(*EVERY, positions=[debt], now=NOW))
+    dust = book_beta(book(*EVERY, positions=[tokens("dust", ETH=0.0001)], now=NOW))
+    assert dust.value == pytest.approx(beta(ETHER, MARKET).value)
     flat = [seen("equity.close", "SPX", 5000.0, day) for day in SESSIONS]
     with pytest.raises(Unknown, match="no beta of the book: the market has not moved"):
         book_beta(book(*flat, *EVERY[61:], positions=[tokens("wallet", ETH=1.0)], now=NOW))
@@ -127,6 +130,24 @@ def test_nine_tenths_of_the_closes_are_needed_and_the_last_three(missing: Sequen
         said = f"{61 - len(missing)} of 61 sessions have a 4 h close of ETH at 20:00 UTC, and the last 3 must"
         with pytest.raises(Unknown, match=said):
             at_closes(view, "ETH", equity())
+
+
+def test_sessions_before_the_sixty_are_not_looked_at():
+    assert is_session("nyse", OLDER.at)
+    view = book(*EVERY, OLDER, positions=[tokens("wallet", ETH=3.0)], now=NOW)
+    assert book_beta(view).value == pytest.approx(beta(ETHER, MARKET).value)
+
+
+def test_a_session_is_sampled_at_its_close_whatever_the_hour_it_is_dated_by():
+    whole = equity()
+    later = Window(whole.at + 3 * HOUR, whole.known_at, whole.value, DAY, "s1")
+    assert at_closes(book(*closes("ETH", ETHER), now=NOW), "ETH", later) == pytest.approx(levels(ETHER))
+
+
+def test_exactly_nine_tenths_are_enough():
+    whole, gone = equity(), {SESSIONS[place] + 16 * HOUR for place in range(1, 7)}
+    sixty = Window(whole.at[1:], whole.known_at[1:], whole.value[1:], DAY, "s1")
+    assert np.isnan(at_closes(book(*(row for row in closes("ETH", ETHER) if row.at not in gone), now=NOW), "ETH", sixty)).sum() == 6
 
 
 def test_candles_that_are_no_longer_fresh_say_nothing_of_beta():

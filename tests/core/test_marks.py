@@ -48,6 +48,12 @@ def test_a_bought_option_is_worth_its_bid_and_a_sold_one_owes_its_ask():
     assert worth(*quotes, position=replace(PUT, size=-2.0)).value_usd == -240.0
 
 
+def test_an_option_that_nobody_bids_for_is_worth_nothing_now_and_something_in_a_fall():
+    found = worth(*quoted("bid", 0.0), *quoted("ask", 3.0))
+    assert found.value_usd == 0.0
+    assert float(found.exposure.value_usd(Scenario({"ETH": 1500.0}, {"ETH": 0.8}))) > 500.0
+
+
 def test_it_says_which_quote_it_took_and_what_volatility_that_implies():
     basis = worth(*quoted("bid", 110.0), *quoted("ask", 120.0)).basis
     sigma = basis.partition("volatility ")[2].partition("%")[0]
@@ -60,6 +66,7 @@ def test_it_says_which_quote_it_took_and_what_volatility_that_implies():
 
 CASES = {
     "both sides": ({"bid": 110.0, "ask": 120.0}, 2.0),
+    "both sides, half a coin": ({"bid": 110.0, "ask": 120.0}, 0.5),
     "both sides, sold": ({"bid": 110.0, "ask": 120.0}, -2.0),
     "the side met alone": ({"bid": 110.0}, 2.0),
     "no bid left": ({"bid": 0.0, "ask": 3.0}, 2.0),
@@ -96,6 +103,8 @@ def test_the_quotes_volatility_keeps_its_distance_from_the_assets():
 
 def test_without_a_quote_a_bought_option_is_marked_down_and_a_sold_one_up():
     bought, sold = worth(), worth(position=replace(PUT, size=-2.0))
+    small = worth(position=replace(PUT, size=0.5))
+    assert small.value_usd == pytest.approx(bought.value_usd / 4, rel=1e-12) and small.basis == bought.basis
     assert bought.value_usd == pytest.approx(2 * 0.95 * model(0.80), rel=1e-12)
     assert sold.value_usd == pytest.approx(-2 * 1.05 * model(0.80), rel=1e-12)
     assert bought.amounts["ETH"] == pytest.approx(2 * float(black_scholes("put", 2000.0, 1800.0, 0.8, YEARS, RATE).delta))
@@ -154,6 +163,11 @@ def test_a_quote_that_cannot_be_used_is_named_and_the_model_stands(rows: list[Ob
     found = worth(*rows)
     assert found.value_usd == pytest.approx(2 * 0.95 * model(0.80), rel=1e-12)
     assert "no quote: " in found.basis and why in found.basis
+
+
+def test_a_crossed_quote_is_not_used_for_what_was_sold_either():
+    found = worth(*quoted("bid", 121.0), *quoted("ask", 120.0), position=replace(PUT, size=-2.0))
+    assert f"deribit bids 121 and asks 120 for {NAME}" in found.basis
 
 
 def test_bid_and_ask_may_be_the_same():

@@ -1,7 +1,7 @@
 """The risk of the book: layers that count, the adverse side, exposure at its price, greeks that add up."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.exposure import Coins, Exposure, Scenario, Together, Values
+from monitor.core.implied import scenario_now
 from monitor.core.risk import (
     Greeks,
     Moves,
@@ -16,7 +17,6 @@ from monitor.core.risk import (
     adverse_scenario,
     book_exposure,
     book_greeks,
-    deciding_price_usd,
     hedge_ratio,
     layer_exposure,
     layers_in_force,
@@ -25,13 +25,12 @@ from monitor.core.risk import (
     position_exposure,
     positions_exposure,
     protected_usd,
-    scenario_now,
     stressed_deltas_usd,
     stressed_exposure_usd,
+    worth_usd,
 )
-from monitor.core.units import DAY
+from monitor.core.tail import scenario_tail
 from monitor.core.verdict import Unknown
-from tests.builders import START, seen
 from tests.core.books import book, layered, priced, short, tokens, volatile
 
 FALL = math.exp(-1.5 * 0.8 * math.sqrt(7 / 365))
@@ -94,16 +93,6 @@ def test_today_s_scenario_has_prices_and_the_volatility_that_is_known():
     assert scenario_now(book(*MARKET), ["USDC", "ETH", "ETH"]) == Scenario({"ETH": 2000.0, "USDC": 1.0}, {"ETH": 0.8}, 0.0)
     with pytest.raises(Unknown, match="no fresh price of SOL"):
         scenario_now(book(*MARKET), ["ETH", "SOL"])
-
-
-def test_an_index_has_its_newest_close_for_a_price_unless_it_is_priced():
-    close = seen("equity.close", "SPX", 5000.0, START - START % DAY - 3 * DAY)
-    assert deciding_price_usd(book(close), "SPX") == 5000.0
-    assert deciding_price_usd(book(close, *priced(SPX=5100.0)), "SPX") == 5100.0
-    with pytest.raises(Unknown, match="no fresh price of SPX"):
-        deciding_price_usd(book(), "SPX")
-    with pytest.raises(Unknown, match="old"):
-        deciding_price_usd(book(close, now=START + 9 * DAY), "SPX")
 
 
 # --- the adverse side ---
@@ -174,9 +163,42 @@ def test_the_hedge_ratio_is_protected_notional_over_stressed_exposure():
     assert hedge_ratio(view) == pytest.approx(1500 / (6000 * FALL))
 
 
+def test_less_than_a_dollar_can_be_protected_too():
+    assert hedge_ratio(book(*MARKET, positions=[tokens("dust", ETH=0.0001)], state=layered(("active", short(0.1))))) == pytest.approx(0.5 / FALL)
+
+
 def test_where_nothing_loses_there_is_no_hedge_ratio():
     with pytest.raises(Unknown, match="nothing to protect"):
         hedge_ratio(book(*MARKET, positions=[tokens("cash", USDC=100.0)]))
+
+
+@dataclass(frozen=True)
+class Wanting:
+    """Needs a volatility that nobody knows."""
+
+    assets: frozenset[str] = frozenset({"USDC"})
+
+    def value_usd(self, scenario: Scenario) -> Values:
+        return scenario.sigma("USDC")
+
+    def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
+        return {"USDC": scenario.sigma("USDC")}
+
+    gammas = vegas = deltas
+
+
+def test_a_volatility_that_is_missing_is_unknown_and_no_error():
+    view = book(*MARKET)
+    attempts: list[Callable[[], object]] = [
+        lambda: worth_usd(Wanting(), scenario_now(view, ("USDC",))),
+        lambda: stressed_deltas_usd(view, Wanting()),
+        lambda: net_greeks(Wanting(), scenario_now(view, ("USDC",))),
+        lambda: scenario_tail(view, Wanting()),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Unknown, match="the scenario has no volatility of USDC") as why:
+            attempt()
+        assert why.value.code == "scenario"
 
 
 # --- greeks ---

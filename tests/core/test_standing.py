@@ -1,5 +1,6 @@
 """How a position stands: its range by the hour, its fees by their rises, its carry by today's rates, and what cannot be said by its name."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,19 +68,40 @@ def test_prices_of_a_range_are_token1_for_one_token0_in_whole_units():
     found = stand(*pool()).range
     assert found is not None
     assert [found.lower, found.price, found.upper] == pytest.approx([1.0001**tick * 10**12 for tick in (LOWER, -201_000, UPPER)])
-    assert 1000 < found.lower < 2000 < found.upper < 2100
+    assert 1000 < found.lower < found.price < found.upper < 2100
+    assert found.unit == "USDC per ETH"
+
+
+@pytest.mark.parametrize(("tick", "state"), [(LOWER - 1, "above"), (LOWER, "inside"), (UPPER, "below")])
+def test_a_range_whose_token0_is_a_stablecoin_is_turned_over(tick: int, state: str):
+    view, position = pool(tick=steady(tick), decimals0=steady(18), decimals1=steady(18))
+    found = stand(view, replace(position, assets=("USDC", "WETH"))).range
+    assert found is not None
+    assert [found.lower, found.price, found.upper] == pytest.approx([1.0001**-tick for tick in (UPPER, -201_000, LOWER)])
+    assert (found.state, found.unit) == (state, "USDC per ETH")
+
+
+@pytest.mark.parametrize(
+    ("assets", "unit"), [(("WETH", "WBTC"), "BTC per ETH"), (("USDC", "DAI"), "DAI per USDC"), (("WETH", "USDC"), "USDC per ETH")]
+)
+def test_other_ranges_count_in_token1(assets: tuple[str, ...], unit: str):
+    view, position = pool(tick=steady(LOWER - 1))
+    found = stand(view, replace(position, assets=assets)).range
+    assert found is not None and (found.unit, found.state) == (unit, "below")
 
 
 def test_since_is_the_first_reading_outside_after_the_last_one_inside():
     inside, below = -201_000, LOWER - 5
-    left = stand(*pool(tick={50: below, 40: inside, 30: below, 20: UPPER, **steady(below)})).range
-    assert left is not None and left.since == START - 30 * HOUR
+    assert LOWER < inside < UPPER
+    for edge in (LOWER, UPPER - 1):
+        left = stand(*pool(tick={50: below, 45: inside, 40: edge, 30: below, 20: UPPER, **steady(below)})).range
+        assert left is not None and left.since == START - 30 * HOUR
     never = stand(*pool(tick={50: below, **steady(below)})).range
     assert never is not None and never.since == START - 50 * HOUR
 
 
 def test_hours_out_are_weighted_by_time_and_each_reading_holds_until_the_next():
-    found = stand(*pool(tick={40: UPPER, 30: -201_000, 10: LOWER - 1, 4: -201_000, **steady(-201_000)})).range
+    found = stand(*pool(tick={40: UPPER, 30: LOWER, 10: LOWER - 1, 4: UPPER - 1, **steady(-201_000)})).range
     assert found is not None and found.out_hours == pytest.approx(10 + 6)
 
 
@@ -253,7 +275,7 @@ def test_the_venue_s_own_funding_comes_first():
 
 def test_the_venue_s_funding_is_the_mean_of_its_last_eight_hours():
     rows = funding([0.1] * 20 + [0.2, 0.3, 0.4], venue="hourly", hours=4, asset="ETH")
-    assert funding_a_year(book(*rows), "ETH", "hourly") == pytest.approx(0.3)
+    assert funding_a_year(book(*rows), "ETH", "hourly") == pytest.approx(0.35)
 
 
 def test_funding_and_liquidation_that_are_not_known_are_named():

@@ -135,7 +135,7 @@ def test_a_layer_takes_its_part_away_and_a_single_exposure_can_be_asked_for():
 def test_an_empty_book_and_one_of_still_stablecoins_lose_nothing():
     nothing = {95: 0.0, 99: 0.0}
     empty = historical_tail(book())
-    assert (empty.var_usd, empty.es_usd, empty.names, empty.still) == (nothing, nothing, ("today",), ())
+    assert (empty.var_usd, empty.es_usd, empty.names, empty.still, empty.losses_usd) == (nothing, nothing, ("today",), (), (0.0,))
     cash = historical_tail(book(*MARKET, positions=[tokens("cash", USDC=9.0)]))
     assert (cash.var_usd, cash.es_usd, cash.still) == (nothing, nothing, ("USDC",))
     table = scenario_tail(book())
@@ -244,7 +244,11 @@ def test_the_table_revalues_the_book_in_named_states():
 
 def test_each_asset_moves_by_its_own_column_and_other_coins_as_eth_does():
     view = book(
-        *priced(BTC=1.0, ETH=1.0, SOL=1.0, SPX=1.0), *volatile(BTC=50.0, ETH=50.0, SOL=50.0), seen("vix.close", "VIX", 20.0, FRIDAY), positions=[]
+        *priced(BTC=1.0, ETH=1.0, SOL=1.0),
+        seen("equity.close", "SPX", 1.0, FRIDAY),
+        *volatile(BTC=50.0, ETH=50.0, SOL=50.0),
+        seen("vix.close", "VIX", 20.0, FRIDAY),
+        positions=[],
     )
     losses = {asset: scenario_tail(view, Coins({asset: 100.0})).losses_usd for asset in ("BTC", "ETH", "SOL", "SPX")}
     assert losses["BTC"][:6] == pytest.approx((39.50, 14.38, 11.64, 15.38, 14.15, 6.19))
@@ -253,7 +257,7 @@ def test_each_asset_moves_by_its_own_column_and_other_coins_as_eth_does():
 
 
 def test_what_the_table_does_not_know_is_not_guessed():
-    view = book(*priced(VXX=50.0, ETH=1.0))
+    view = book(*priced(ETH=1.0), seen("equity.close", "VXX", 50.0, FRIDAY))
     with pytest.raises(Unknown, match="the table of stress events has no moves of VXX"):
         scenario_tail(view, Coins({"VXX": 1.0}))
     with pytest.raises(Unknown, match="the volatility of ETH is not known"):

@@ -177,7 +177,7 @@ def test_implied_is_the_asset_s_index_and_of_the_s_and_p_the_vix():
     view = view_of(*index(80.0), seen("vix.close", "VIX", 20.0, SESSIONS[-1]))
     assert (implied(view, "ETH"), implied(view, "WETH"), implied(view, "SPX"), implied(view, "ES")) == (0.8, 0.8, 0.2, 0.2)
     for other in ("BTC", "VXX"):
-        with pytest.raises(Unknown, match=f"nobody has given the implied volatility of {other} yet"):
+        with pytest.raises(Unknown, match=f"no implied volatility of {other}: nobody has given iv.index of {other} yet"):
             implied(view, other)
 
 
@@ -198,7 +198,9 @@ def test_the_larger_of_both_is_taken_and_either_alone_will_do():
     assert annual_sigma(view_with(20, rows=rows), "ETH") == pytest.approx(moved, rel=1e-12)
     assert annual_sigma(view_with(20), "ETH") == 0.2
     assert annual_sigma(view_with(rows=rows), "ETH") == pytest.approx(moved, rel=1e-12)
-    said = "the volatility of ETH is not known: nobody has given candles of ETH yet; nobody has given the implied volatility of ETH yet"
+    said = (
+        "the volatility of ETH is not known: nobody has given candles of ETH yet; no implied volatility of ETH: nobody has given iv.index of ETH yet"
+    )
     with pytest.raises(Unknown) as why:
         annual_sigma(view_of(), "ETH")
     assert (why.value.code, why.value.reason) == ("volatility", said)

@@ -88,7 +88,7 @@ def test_the_comparison_sees_an_amount_that_leaves_out_what_the_protocol_takes(c
             assert paid(said(world, who)) != told
 
 
-def test_a_token_that_keeps_a_part_of_each_transfer_is_shown_as_the_pair_pays_it_out(chain: Anvil) -> None:
+def test_a_token_that_keeps_a_part_of_each_transfer_is_shown_as_the_pair_pays_it_out_F_057(chain: Anvil) -> None:
     world, who = open_pair(chain, token(chain, "TAX", 18, "Taxed"), token(chain, "USDX", 6)), chain.accounts[1]
     world.mint(who, 10**15, 10**15)
     found = paid(said(world, who))
@@ -100,7 +100,7 @@ def test_a_token_that_keeps_a_part_of_each_transfer_is_shown_as_the_pair_pays_it
 
 
 @pytest.mark.parametrize("index", [2 * 10**18, 5 * 10**17, 10**18 + 1], ids=["doubled", "halved", "a hair more"])
-def test_a_token_whose_balances_move_by_themselves_counts_as_it_stands_and_not_as_it_was_written_down(chain: Anvil, index: int) -> None:
+def test_a_token_whose_balances_move_by_themselves_counts_as_it_stands_and_not_as_it_was_written_down_F_057(chain: Anvil, index: int) -> None:
     rebasing = token(chain, "REB", 18, "Rebasing")
     world, who = open_pair(chain, rebasing, token(chain, "USDX", 6)), chain.accounts[1]
     world.mint(who, 10**18, 10**18)
@@ -113,7 +113,7 @@ def test_a_token_whose_balances_move_by_themselves_counts_as_it_stands_and_not_a
 
 
 @pytest.mark.parametrize("decimals", [0, 6, 8, 18, 36])
-def test_decimals_change_no_unit(chain: Anvil, decimals: int) -> None:
+def test_decimals_change_no_unit_F_057(chain: Anvil, decimals: int) -> None:
     world, who = open_pair(chain, token(chain, "ODD", decimals), token(chain, "USDX", 6)), chain.accounts[1]
     world.mint(who, 12_345_678, 87_654_321)
     world.swap(0, 1000)

@@ -14,7 +14,7 @@ from tests.integration.anvil import started
 from tests.integration.solidity import compiled
 from tests.integration.uniswap import OFFLINE, Contract, deployed
 
-CASES, EDGE_CASES, BATCH, SEED = 100_000, 232, 4_000, 20260417
+CASES, EDGE_CASES, BATCH, SEED = 100_000, 244, 4_000, 20260417
 GAS = 10**10
 WORD, TOLD = 32, 7
 UINT128 = 2**128 - 1

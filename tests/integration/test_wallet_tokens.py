@@ -32,7 +32,7 @@ def poll(chain: Anvil, source: WalletTokens, *positions: Position) -> Harvest:
     return asyncio.run(run())
 
 
-def test_amounts_equal_what_each_contract_says_whatever_its_decimals_and_its_habits(chain: Anvil) -> None:
+def test_amounts_equal_what_each_contract_says_whatever_its_decimals_and_its_habits_F_057(chain: Anvil) -> None:
     dice, owner = random.Random(SEED), chain.accounts[0]
     chain.change("anvil_setCode", MULTICALL3, compiled()["BatchCaller"]["runtime"])
     tokens = {asset: token(chain, asset, decimals, CONTRACTS.get(asset, "Token")) for asset, decimals in DECIMALS.items()}

@@ -1,7 +1,7 @@
 """The real Uniswap v3 on a private chain: published bytecode of factory, pool, position manager and router, with two tokens of our own."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -178,8 +178,8 @@ def ranges_of(world: Uniswap) -> Ranges:
     return Ranges(world, owner)
 
 
-def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:
-    """Deploy everything and open the pool at a price; two deployments on one chain do not touch each other."""
+def deploy(chain: Anvil, sqrt_price_x96: int | Callable[[int, int], int]) -> Uniswap:
+    """Deploy everything and open the pool at a price, or at what its tokens' decimals make of it; two deployments do not touch each other."""
     chain.change("anvil_setCode", MULTICALL3, compiled()["BatchCaller"]["runtime"])
     owner = chain.accounts[0]
     factory = deployed(chain, published("v3-core", "UniswapV3Factory"))
@@ -192,7 +192,8 @@ def deploy(chain: Anvil, sqrt_price_x96: int) -> Uniswap:
         token.send(owner, "mint", owner, RICH)
         for spender in (manager, router):
             token.send(owner, "approve", spender.address, 2**256 - 1)
-    manager.send(owner, "createAndInitializePoolIfNecessary", token0.address, token1.address, FEE, sqrt_price_x96)
+    opens_at = sqrt_price_x96 if isinstance(sqrt_price_x96, int) else sqrt_price_x96(token0.read("decimals"), token1.read("decimals"))
+    manager.send(owner, "createAndInitializePoolIfNecessary", token0.address, token1.address, FEE, opens_at)
     pool = factory.read("getPool", token0.address, token1.address, FEE)
     pool_abi = published("v3-core", "UniswapV3Pool")["abi"]
     return Uniswap(chain, owner, factory, manager, router, (token0, token1), Contract(chain, Web3.to_checksum_address(pool), pool_abi))

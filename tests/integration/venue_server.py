@@ -25,13 +25,20 @@ Query = Mapping[str, Any]
 
 @dataclass
 class VenueServer:
-    """`interval_hours` gives the funding interval by venue and time; `damage` rewrites bodies by question on their way out."""
+    """`interval_hours` gives the funding interval by venue and time; `damage` rewrites bodies by question on their way out.
+
+    `private` holds further bodies by path, such as those of accounts; `headers` what the newest question for a path came with. A
+    `refusal` is the status and text of every answer.
+    """
 
     now_ms: int
     markets: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(FULL_SIZE, 5))
     interval_hours: Callable[[str, int], int] = lambda venue, _at: 8 if venue in {"binance", "bybit"} else 1
     damage: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    private: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    refusal: tuple[int, str] | None = None
     url: str = ""
     _runner: web.AppRunner | None = None
 
@@ -54,7 +61,10 @@ class VenueServer:
         kind = query.get("type", "") if request.method == "POST" else query.get("category", "")
         question = f"{request.method} {request.path} {kind}".strip()
         self.asked[question] += 1
-        body = self._body(request.path, kind, query)
+        self.headers[request.path] = request.headers
+        if self.refusal is not None:
+            return web.Response(status=self.refusal[0], text=self.refusal[1], content_type="application/json")
+        body = self.private[request.path] if request.path in self.private else self._body(request.path, kind, query)
         if (damage := self.damage.get(question)) is not None:
             body = damage(body)
         date = {"Date": formatdate(self.now_ms / 1000, usegmt=True)}

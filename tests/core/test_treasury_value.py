@@ -1,0 +1,113 @@
+"""A treasury's equity: what it holds and is owed, less what it owes; by the arithmetic of the quick ratio, of one instant."""
+
+import pytest
+
+from monitor.core.book import Position
+from monitor.core.exposure import Coins
+from monitor.core.observation import Observation
+from monitor.core.treasury import Sheet
+from monitor.core.units import HOUR, MINUTE
+from monitor.core.valuation import value_position
+from monitor.core.verdict import Unknown
+from monitor.core.worth import Valuation
+from monitor.rules.quick_ratio import QuickRatio
+from tests.builders import START, series, view_of
+
+X = "protocol:x"
+TREASURY = Position(id="t", kind="treasury", protocol=X)
+
+
+def read(metric: str, value: float, at: int = START, source: str = "wallets", block: str = "0x") -> list[Observation]:
+    times = (at - 2 * HOUR, at - HOUR, at)
+    return [Observation(f"treasury.{metric}", X, source, time, time, value, block and f"{block}{time}") for time in times]
+
+
+def tokens(**amounts: float) -> list[Observation]:
+    return [row for asset, amount in amounts.items() for row in read(f"tokens.{asset}", amount)]
+
+
+def sums(source: str = "llama", **usd: float) -> list[Observation]:
+    return [row for part, amount in usd.items() for row in read(f"{part}_usd", amount, source=source, block="")]
+
+
+def declared(liabilities: float, receivables: float = 0.0) -> list[Observation]:
+    return sums("wallets", liabilities=liabilities, receivables=receivables)
+
+
+def priced(**prices: float) -> list[Observation]:
+    return [o for asset, p in prices.items() for s in ("a", "b") for o in series("price.usd", asset, [p] * 3, step_ms=MINUTE, source=s)]
+
+
+def valued(*rows: list[Observation], now: int = START) -> Valuation:
+    return value_position(view_of(*(row for part in rows for row in part), now=now), TREASURY)
+
+
+PRICES = priced(ETH=2000.0, USDC=0.5, UNI=4.0, WSTETH=2400.0)
+
+
+def test_equity_is_assets_and_receivables_less_liabilities() -> None:
+    worth = valued(tokens(USDC=1000.0, ETH=1.0, WETH=2.0, UNI=25.0), declared(5000.0, 300.0), PRICES)
+    assert worth.value_usd == 500 + 2000 + 4000 + 100 + 300 - 5000
+    assert worth.amounts == {"USDC": 1000.0, "ETH": 3.0, "UNI": 25.0}
+    assert worth.delta_usd == {"USDC": 500.0, "ETH": 6000.0, "UNI": 100.0}
+    assert worth.exposure == Coins({"USDC": 1000.0, "ETH": 3.0, "UNI": 25.0}, -4700.0)
+    assert (worth.block_hash, worth.risk_asset) == (f"0x{START}", "ETH")
+
+
+def test_it_is_the_rule_s_own_arithmetic() -> None:
+    rows = [*tokens(USDC=1000.0, ETH=1.0, WSTETH=0.5), *declared(4000.0, 300.0), *PRICES]
+    verdict = QuickRatio().judge(view_of(*rows), X)
+    [ratio] = [one.value for one in verdict.conditions if one.name == "quick ratio"]
+    assert ratio is not None
+    assert value_position(view_of(*rows), TREASURY).value_usd == pytest.approx(ratio * 4000 - 4000)
+
+
+def test_a_treasury_may_owe_more_than_it_has_or_nothing() -> None:
+    assert valued(tokens(USDC=1000.0), declared(5000.0), PRICES).value_usd == -4500
+    assert valued(tokens(USDC=1000.0), declared(0.0), PRICES).value_usd == 500
+    nothing = valued(tokens(USDC=0.0), declared(7.0), PRICES)
+    assert (nothing.value_usd, nothing.amounts, nothing.block_hash) == (-7.0, {}, "")
+
+
+def test_a_provider_s_sums_give_a_value_and_no_amounts() -> None:
+    worth = valued(sums(stables=100.0, majors=40.0, others=3.0, own_tokens=1e9), declared(50.0, 8.0))
+    assert (worth.value_usd, worth.amounts, worth.delta_usd, worth.block_hash) == (101.0, {}, {}, "")
+    assert worth.exposure == Coins({}, 101.0)
+    assert valued(sums(stables=100.0, majors=40.0), declared(50.0)).value_usd == 90.0
+
+
+def test_wallets_stand_before_a_provider_s_sums() -> None:
+    assert valued(tokens(USDC=1000.0), sums(stables=1e6, majors=0.0, others=0.0), declared(0.0), PRICES).value_usd == 500
+
+
+def test_receivables_that_nobody_declared_are_none_and_liabilities_must_be_said() -> None:
+    assert valued(tokens(USDC=1000.0), sums("hand", liabilities=100.0), PRICES).value_usd == 400
+    with pytest.raises(Unknown, match="nobody says what protocol:x owes"):
+        valued(tokens(USDC=1000.0), PRICES)
+    with pytest.raises(Unknown, match="nobody says what protocol:x holds"):
+        valued(declared(100.0))
+
+
+def test_holdings_of_several_instants_are_not_added_up() -> None:
+    late = read("tokens.ETH", 1.0, START - HOUR)
+    with pytest.raises(Unknown, match="the holdings of protocol:x come from more than one block, instant or source"):
+        valued(tokens(USDC=1000.0), late, declared(0.0), PRICES)
+    with pytest.raises(Unknown, match="the holdings of protocol:x come from more than one"):
+        valued(sums(stables=1.0, majors=1.0), read("others_usd", 3.0, START - HOUR, "llama", ""), declared(0.0))
+
+
+def test_a_token_that_was_taken_out_is_held_no_longer_once_it_is_old() -> None:
+    gone = read("tokens.ETH", 1.0, START - 4 * HOUR)
+    assert valued(tokens(USDC=1000.0), gone, declared(0.0), PRICES).value_usd == 500
+
+
+def test_prices_and_holdings_must_be_fresh() -> None:
+    with pytest.raises(Unknown, match="no fresh price of UNI"):
+        valued(tokens(UNI=1.0), declared(0.0), priced(ETH=1.0))
+    with pytest.raises(Unknown, match="old"):
+        valued(tokens(USDC=1.0), declared(0.0), PRICES, now=START + 4 * HOUR)
+
+
+def test_the_four_sums() -> None:
+    sheet = Sheet(1.0, 20.0, 300.0, 4000.0)
+    assert (sheet.ratio, sheet.equity_usd(50_000.0)) == (321 / 4000, 46_321.0)
