@@ -101,6 +101,7 @@ In and out:
     sinks/book_view.py          its part: what is at risk
     sinks/position_view.py      its part: one position, and how it stands
     sinks/risk_view.py          its part: greeks, stress, tail and beta of the book
+    sinks/prospect_view.py      its part: what layers would return, break-evens, the cost of capital
     sinks/layers_view.py        its part: the ladder
     sinks/markets_view.py       its part: prices, funding, TVL
     sinks/decisions.py          its part: each decision in a plain sentence
@@ -207,6 +208,7 @@ The book:
     core/marks.py               what closing an option would bring, by quote or by model
     core/condor.py              iron condors: most that can be lost, break-evens, deltas
     core/instruments.py         what a layer can be made of, with its cost and its capital
+    core/prospects.py           all of this read from the book as it stands: outlook of a layer, break-even of a position, cost of capital
     core/capital.py             what the budgets are shares of
     core/stableswap.py          Curve's stable pools: their integers, and worth at any prices
     core/weighted.py            Balancer's weighted pools: the same

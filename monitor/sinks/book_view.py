@@ -25,12 +25,11 @@ SESSION_SHARE, TIER_SHARE = 0.25, 0.50
 TIERS = ("short", "intermediate", "structural")
 
 
-def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def book_view(engine: "Engine", view: View, now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
     `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
-    view = engine.view()
     valued: dict[str, Valuation | Unknown] = {p.id: _value(view, p) for p in engine.settings.positions}
     positions = [{**position_view(view, p, valued[p.id]), "layers": _layers(engine, p)} for p in engine.settings.positions]
     unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]

@@ -139,12 +139,20 @@ Beta
   value: number -- of the book's equity to the S&P 500
   standard_error: number
   sessions: integer
+Capital
+  risk_free: number
+  risk_free_source: text
+  wacc?: number -- interest, funding, margin and the premium of a year over equity
+  native_yield?: number -- fees and interest received
+  capm_return?: number -- risk-free rate, beta and native yield
+  unknown?: {text}
 Risk
   greeks?: {Greeks} -- by asset, over positions and layers in force
   stress?: Stress
   historical?: Tail -- as the days of the last year were
   scenario?: Tail -- by named stress days and sigma moves
   beta?: Beta
+  capital?: Capital
   unknown?: {text} -- what cannot be said, and why
 Book
   positions: integer
@@ -165,6 +173,33 @@ HeldLayer
   state: text
   tier: text
   what: text
+BreakEvens
+  count: none|one|two|more than two
+  prices_usd: [usd]
+  touches_usd?: [usd] -- zero there, with the same sign on both sides
+BreakEven
+  alone: BreakEvens
+  with_layers: BreakEvens -- as if they were free
+  with_cost: BreakEvens
+Path
+  sigmas: number
+  price_usd: usd -- of the position's risk asset
+  layer_usd: usd -- gained by the layer, net of its cost
+  layer_return: number -- on its capital
+  hedged_usd: usd
+  hedged_return: number -- of position and layer, on their capital
+  kind: holding-period|xirr
+Thin
+  depth_down: number
+  cost_usd: usd
+  paths: [Path]
+  break_even: BreakEven
+Returns
+  cost_usd: usd
+  paths: [Path]
+  break_even: BreakEven
+  lens: [Thin] -- with depth down and funding at its 99th percentile
+  iv_basis: text
 Fees
   uncollected_usd: usd
   earned_usd?: usd -- over the last 30 days
@@ -210,6 +245,8 @@ Position
   carry?: Carry
   health_factor?: number
   liquidations?: [Liquidation]
+  break_even?: BreakEven -- in 7 days
+  break_even_unknown?: text
   missing?: {text} -- what applies and cannot be said, and why
   says?: [text] -- how it stands, in words
   amount0?: exact
@@ -254,6 +291,8 @@ Trigger
   episode?: Episode
 Layer
   +Asked
+  returns?: Returns -- over 7 days from now
+  returns_unknown?: text
   id: text
   state: proposed|approved|active|closing|closed|rejected|expired|retracted
   live: flag

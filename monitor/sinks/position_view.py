@@ -6,6 +6,7 @@ from typing import Any
 
 from monitor.core.book import Position
 from monitor.core.implied import scenario_now
+from monitor.core.prospects import position_break_even
 from monitor.core.risk import net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
@@ -13,7 +14,10 @@ from monitor.core.valuation import chain_state
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Carry, Fees, Liquidation, Loss, Range, Standing, Valuation
+from monitor.sinks.prospect_view import break_even_view
 from monitor.sinks.shapes import present
+
+BENT = frozenset({"curve", "balancer", "option", "iron-condor"})
 
 
 def position_view(view: View, position: Position, value: Valuation | Unknown) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **_greeks(view, value),
         **plain(replace(stands, unknown={})),
         **present(missing=dict(stands.unknown) or None),
+        **_break_even(view, position, value),
         "says": says(position, stands),
     }
 
@@ -64,6 +69,16 @@ def _greeks(view: View, value: Valuation) -> dict[str, Any]:
     gamma = {asset: one.gamma_usd for asset, one in greeks.items() if one.gamma_usd and asset not in STABLES}
     vega = {asset: one.vega_usd for asset, one in greeks.items() if one.vega_usd}
     return present(gamma_usd=gamma or None, vega_usd=vega or None)
+
+
+def _break_even(view: View, position: Position, value: Valuation) -> dict[str, Any]:
+    """Where it breaks even in a week. Of what bends nowhere that is today's price and says nothing: it is left out."""
+    if not position.kind.startswith("uniswap-") and position.kind not in BENT:
+        return {}
+    try:
+        return {"break_even": break_even_view(position_break_even(view, position, value))}
+    except Unknown as why:
+        return {"break_even_unknown": why.reason}
 
 
 def says(position: Position, stands: Standing) -> list[str]:
