@@ -122,18 +122,21 @@ def _line_starts(source: str) -> list[int]:
 
 def watching(module: str, root: Path = ROOT) -> list[str]:
     """The unit tests of a module of core, as paths from the root: those that import it, then those of the rules, gates and modules of core
-    that import it.
+    that import it. Where there are none, those of what these are imported by, and so on.
     """
-    name = f"monitor.core.{module}"
     thinking = [file for part in ("core", "rules", "gates") for file in sorted((root / "monitor" / part).rglob("*.py"))]
-    users = {_module_of(file, root) for file in thinking if name in imported(file)}
     tests = [file for file in sorted((root / "tests").rglob("test_*.py")) if "integration" not in file.parts]
-    near = [file for file in tests if name in imported(file)]
     # The series of the rules are tested by one file for all of them.
     tables = root / "tests" / "rules" / "test_yaml_files.py"
-    of_rules = any(user.startswith("monitor.rules.") for user in users)
-    beyond = [file for file in tests if file not in near and (users & imported(file) or (of_rules and file == tables))]
-    return [str(file.relative_to(root)) for file in (*near, *beyond)]
+    ring, seen, found = {f"monitor.core.{module}"}, set[str](), list[Path]()
+    for distance in range(len(thinking)):
+        if not ring or (found and distance > 1):
+            break
+        of_rules = any(name.startswith("monitor.rules.") for name in ring)
+        found += [file for file in tests if file not in found and (ring & imported(file) or (of_rules and file == tables))]
+        seen |= ring
+        ring = {_module_of(file, root) for file in thinking if ring & imported(file)} - seen
+    return [str(file.relative_to(root)) for file in found]
 
 
 def _module_of(file: Path, root: Path) -> str:
