@@ -121,11 +121,12 @@ def _line_starts(source: str) -> list[int]:
 
 
 def watching(module: str, root: Path = ROOT) -> list[str]:
-    """The unit tests of a module of core, as paths from the root: those that import it, then those of the rules, gates and modules of core
+    """The unit tests of a module of core, as paths from the root: the one of its name, those that import it, then those of the rules, gates and modules of core
     that import it. Where there are none, those of what these are imported by, and so on.
     """
     thinking = [file for part in ("core", "rules", "gates") for file in sorted((root / "monitor" / part).rglob("*.py"))]
     tests = [file for file in sorted((root / "tests").rglob("test_*.py")) if "integration" not in file.parts]
+    own = f"test_{module.rpartition('.')[2]}"
     # The series of the rules are tested by one file for all of them.
     tables = root / "tests" / "rules" / "test_yaml_files.py"
     ring, seen, found = {f"monitor.core.{module}"}, set[str](), list[Path]()
@@ -136,7 +137,7 @@ def watching(module: str, root: Path = ROOT) -> list[str]:
         found += [file for file in tests if file not in found and (ring & imported(file) or (of_rules and file == tables))]
         seen |= ring
         ring = {_module_of(file, root) for file in thinking if ring & imported(file)} - seen
-    return [str(file.relative_to(root)) for file in found]
+    return [str(file.relative_to(root)) for file in sorted(found, key=lambda file: file.stem != own)]
 
 
 def _module_of(file: Path, root: Path) -> str:
