@@ -121,8 +121,8 @@ def _line_starts(source: str) -> list[int]:
 
 
 def watching(module: str, root: Path = ROOT) -> list[str]:
-    """The unit tests of a module of core, as paths from the root: the one of its name, those that import it, then those of the rules, gates and modules of core
-    that import it. Where there are none, those of what these are imported by, and so on.
+    """The unit tests of a module of core, as paths from the root: the one of its name, those that import it, then those of the rules, gates
+    and modules of core that import it. Where there are none, those of what these are imported by, and so on.
     """
     thinking = [file for part in ("core", "rules", "gates") for file in sorted((root / "monitor" / part).rglob("*.py"))]
     tests = [file for file in sorted((root / "tests").rglob("test_*.py")) if "integration" not in file.parts]
