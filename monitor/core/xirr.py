@@ -109,16 +109,16 @@ class _Sum:
 
     def vanishes(self, rate: float) -> bool:
         """Whether the net present value at this very rate is under 0.1% of the largest payment."""
-        if rate <= -1:
+        if rate == -1:
             return False
         log_rate = math.log1p(rate)
-        scale = -self.years[-1] * log_rate if log_rate < 0 else 0.0
-        value = abs(self.at(log_rate))
-        return value == 0 or math.log(value) + scale < math.log(TOLERANCE)
+        # `at` has the largest discount factor as 1: its scale is that of the last payment where the rate is negative.
+        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(min(self.years[-1] * log_rate, 0.0))
 
     def _factors(self, log_rate: float) -> list[float]:
-        largest = self.years[0] if log_rate >= 0 else self.years[-1]
-        return [math.exp((largest - years) * log_rate) for years in self.years]
+        exponents = [-years * log_rate for years in self.years]
+        largest = max(exponents)
+        return [math.exp(exponent - largest) for exponent in exponents]
 
     def changes(self) -> list[int]:
         """The places after which the sign changes: there are at most as many roots, and fewer by an even number (Descartes)."""
@@ -126,10 +126,9 @@ class _Sum:
 
     def bounds(self) -> tuple[float, float]:
         """Every root lies between: beyond, the last or the first payment outweighs all others together."""
-        total = math.fsum(map(abs, self.amounts))
-        low = -math.log(total / abs(self.amounts[-1])) / (self.years[-1] - self.years[-2])
-        high = math.log(total / abs(self.amounts[0])) / (self.years[1] - self.years[0])
-        return low, high
+        sizes = [abs(amount) for amount in self.amounts]
+        widest = (math.log(math.fsum(sizes)) - math.log(min(sizes))) / min(later - sooner for sooner, later in pairwise(self.years))
+        return -widest, widest
 
     def turned(self, place: int) -> "_Sum":
         """The derivative of the sum x exp(c x log_rate), c between two payments: it has one change of sign less, and the roots of the sum
