@@ -24,10 +24,12 @@ from tests.guards import ROOT, WHOLE, brief, compile_once, copy_tree, say, wrong
 CORE = Path("monitor") / "core"
 # What computes numbers of the book, its risk and its layers; what reads, stores and tells has guards of its own (tests/guards.py).
 MATHEMATICS = (
-    "aave", "amm", "amm_v4", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
+    "aave", "amm", "amm_v4", "bars", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
     "exposure", "funding", "horizon", "implied", "indicators", "instruments", "iv_beta", "layer_return", "liquidation", "liquidity", "loss",
-    "many_ranges", "market_beta", "marks", "options", "perpetual", "ranges", "risk", "sizing", "stableswap", "standing", "tail", "treasury",
-    "trends", "tvl", "vix_futures", "volatility", "weighted", "xirr",
+    "many_ranges", "market", "market_beta", "marks", "options", "perpetual", "pool_share", "positions.balancer", "positions.curve",
+    "positions.iron_condor", "positions.lending", "positions.option", "positions.perp", "positions.tokens", "positions.treasury",
+    "positions.uniswap_v2", "positions.uniswap_v3", "ranges", "rebasing", "risk", "sizing", "stableswap", "standing", "tail", "treasury",
+    "trends", "tvl", "tvl_confirmed", "tvl_parts", "tvl_series", "vix_futures", "volatility", "weighted", "windows", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LEAST_SHARE = 0.95
@@ -121,19 +123,23 @@ def _line_starts(source: str) -> list[int]:
 
 
 def watching(module: str, root: Path = ROOT) -> list[str]:
-    """The unit tests of a module of core, as paths from the root: those that import it, then those of the rules, gates and modules of core
-    that import it.
+    """The unit tests of a module of core, as paths from the root: the one of its name, those that import it, then those of the rules, gates
+    and modules of core that import it. Where there are none, those of what these are imported by, and so on.
     """
-    name = f"monitor.core.{module}"
     thinking = [file for part in ("core", "rules", "gates") for file in sorted((root / "monitor" / part).rglob("*.py"))]
-    users = {_module_of(file, root) for file in thinking if name in imported(file)}
     tests = [file for file in sorted((root / "tests").rglob("test_*.py")) if "integration" not in file.parts]
-    near = [file for file in tests if name in imported(file)]
+    own = f"test_{module.rpartition('.')[2]}"
     # The series of the rules are tested by one file for all of them.
     tables = root / "tests" / "rules" / "test_yaml_files.py"
-    of_rules = any(user.startswith("monitor.rules.") for user in users)
-    beyond = [file for file in tests if file not in near and (users & imported(file) or (of_rules and file == tables))]
-    return [str(file.relative_to(root)) for file in (*near, *beyond)]
+    ring, seen, found = {f"monitor.core.{module}"}, set[str](), list[Path]()
+    for distance in range(len(thinking)):
+        if not ring or (found and distance > 1):
+            break
+        of_rules = any(name.startswith("monitor.rules.") for name in ring)
+        found += [file for file in tests if file not in found and (ring & imported(file) or (of_rules and file == tables))]
+        seen |= ring
+        ring = {_module_of(file, root) for file in thinking if ring & imported(file)} - seen
+    return [str(file.relative_to(root)) for file in sorted(found, key=lambda file: file.stem != own)]
 
 
 def _module_of(file: Path, root: Path) -> str:

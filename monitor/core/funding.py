@@ -96,7 +96,7 @@ def venue_rate(view: View, asset: str, venue: str) -> float:
 
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
     """Median by weight, no weight above 60% of the total; at an exact half the mean of the two middle values. Weights are positive."""
-    return _middle(values, _capped(weights))
+    return _middle(values, capped_shares(weights))
 
 
 def _middle(values: Sequence[float], shares: Sequence[float]) -> float:
@@ -111,8 +111,10 @@ def _middle(values: Sequence[float], shares: Sequence[float]) -> float:
     return values[order[-1]]
 
 
-def _capped(weights: Sequence[float]) -> list[float]:
-    """Shares of the total. A handful of venues: plain numbers are ten times as fast as arrays, and add up in one order everywhere."""
+def capped_shares(weights: Sequence[float]) -> list[float]:
+    """Shares of the total, none above 60% where there are others to have the rest.
+
+    A handful of venues: plain numbers are ten times as fast as arrays, and add up in one order everywhere."""
     total = _sum(weights)
     shares = [weight / total for weight in weights]
     heaviest = shares.index(max(shares))
@@ -205,7 +207,7 @@ def _shares(paid: Bools, weights: Floats) -> Floats:
     for who in set(who_paid.tolist()):
         columns = who_paid == who
         rows = paid[:, columns][:, 0]
-        shares[np.ix_(rows, columns)] = np.array(_capped(weights[rows].tolist()))[:, np.newaxis]
+        shares[np.ix_(rows, columns)] = np.array(capped_shares(weights[rows].tolist()))[:, np.newaxis]
     return shares
 
 

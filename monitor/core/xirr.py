@@ -4,6 +4,7 @@ Rates are fractions a year, years have 365 days (Act/365F), payments are in USD:
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -15,10 +16,9 @@ from monitor.core.verdict import Unknown
 YEAR_MS = 365 * DAY
 ANNUALISED_FROM_MS = 30 * DAY
 FIRST_GUESS = math.log(1.10)
-LARGEST = math.log(1e300)
+LARGEST = math.log(sys.float_info.max)
 ROUNDING = 1e-13
 TOLERANCE = 1e-3
-CLOSE = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def xirr(flows: Iterable[Flow]) -> Rate:
 def holding_return(flows: Iterable[Flow]) -> float:
     """What was received less what was paid, over what was paid: a fraction, of the whole time. Raises Unknown where nothing was paid."""
     amounts = [flow.usd for flow in _numbers(flows)]
-    paid = math.fsum(-usd for usd in amounts if usd < 0)
+    paid = -math.fsum(min(usd, 0.0) for usd in amounts)
     if paid == 0:
         raise Unknown("one-sign", "nothing was paid: there is no return on nothing")
     return math.fsum(amounts) / paid
@@ -102,10 +102,6 @@ class _Sum:
         """Its value, and so its sign, with the largest discount factor as 1: it overflows at no rate."""
         return math.fsum(amount * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
 
-    def slope(self, log_rate: float) -> float:
-        """Its derivative by log_rate, in the same scale."""
-        return math.fsum(-years * amount * factor for years, amount, factor in zip(self.years, self.amounts, self._factors(log_rate), strict=True))
-
     def touches(self, log_rate: float) -> bool:
         """Whether it is zero but for rounding, which is measured against the sum of amounts without their signs."""
         size = math.fsum(abs(amount) * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
@@ -113,27 +109,26 @@ class _Sum:
 
     def vanishes(self, rate: float) -> bool:
         """Whether the net present value at this very rate is under 0.1% of the largest payment."""
-        if rate <= -1:
+        if rate == -1:
             return False
         log_rate = math.log1p(rate)
-        scale = -self.years[-1] * log_rate if log_rate < 0 else 0.0
-        value = abs(self.at(log_rate))
-        return value == 0 or math.log(value) + scale < math.log(TOLERANCE)
+        # `at` has the largest discount factor as 1: its scale is that of the last payment where the rate is negative.
+        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(min(self.years[-1] * log_rate, 0.0))
 
     def _factors(self, log_rate: float) -> list[float]:
-        largest = self.years[0] if log_rate >= 0 else self.years[-1]
-        return [math.exp((largest - years) * log_rate) for years in self.years]
+        exponents = [-years * log_rate for years in self.years]
+        largest = max(exponents)
+        return [math.exp(exponent - largest) for exponent in exponents]
 
     def changes(self) -> list[int]:
         """The places after which the sign changes: there are at most as many roots, and fewer by an even number (Descartes)."""
-        return [place for place, (one, other) in enumerate(pairwise(self.amounts)) if (one > 0) != (other > 0)]
+        return [place for place, (one, other) in enumerate(pairwise(self.amounts)) if math.copysign(other, one) != other]
 
     def bounds(self) -> tuple[float, float]:
         """Every root lies between: beyond, the last or the first payment outweighs all others together."""
-        total = math.fsum(map(abs, self.amounts))
-        low = -math.log(total / abs(self.amounts[-1])) / (self.years[-1] - self.years[-2])
-        high = math.log(total / abs(self.amounts[0])) / (self.years[1] - self.years[0])
-        return low, high
+        sizes = [abs(amount) for amount in self.amounts]
+        widest = (math.log(math.fsum(sizes)) - math.log(min(sizes))) / min(later - sooner for sooner, later in pairwise(self.years))
+        return -widest, widest
 
     def turned(self, place: int) -> "_Sum":
         """The derivative of the sum x exp(c x log_rate), c between two payments: it has one change of sign less, and the roots of the sum
@@ -146,16 +141,16 @@ class _Sum:
 def _net(flows: Sequence[Flow]) -> _Sum:
     """Payments of one instant as one, in years from the first. Raises Unknown where no rate could ever be found."""
     by_instant = [(at, math.fsum(flow.usd for flow in group)) for at, group in groupby(flows, key=lambda flow: flow.at)]
-    moved = [(at, usd) for at, usd in by_instant if usd != 0]
-    if len({usd > 0 for _, usd in moved}) < 2:
+    if not any(usd < 0 for _, usd in by_instant) or not any(usd > 0 for _, usd in by_instant):
         raise Unknown("one-sign", "nothing was paid or nothing was received: there is no rate of return")
+    moved = [(at, usd) for at, usd in by_instant if usd]
     return _scaled([((at - moved[0][0]) / YEAR_MS, usd) for at, usd in moved])
 
 
 def _scaled(parts: Sequence[tuple[float, float]]) -> _Sum:
     """With the largest amount as 1; what is nothing beside it is left out."""
     largest = max(abs(amount) for _, amount in parts)
-    kept = [(years, amount / largest) for years, amount in parts if amount / largest != 0]
+    kept = [(years, amount / largest) for years, amount in parts if amount / largest]
     return _Sum([years for years, _ in kept], [amount for _, amount in kept])
 
 
@@ -174,14 +169,10 @@ def _roots(net: _Sum) -> list[float]:
 
 
 def _root(net: _Sum, low: float, high: float) -> float:
-    """The one root between two ends, by Newton's steps from 10% a year; a step that would leave the bracket, and every third one, halves it."""
+    """The one root between two ends: the bracket is halved until no number lies between them."""
     rising = net.at(high) > 0
-    here = FIRST_GUESS if low < FIRST_GUESS < high else (low + high) / 2
-    before, step = math.inf, 0
-    while abs(here - before) > CLOSE * max(1.0, abs(here)):
-        step += 1
-        value, slope = net.at(here), net.slope(here)
-        low, high = (low, here) if (value > 0) == rising else (here, high)
-        newton = here - value / slope if slope != 0 and step % 3 != 0 else math.inf
-        before, here = here, newton if low <= newton <= high else (low + high) / 2
-    return here
+    middle = (low + high) / 2
+    while middle not in (low, high):
+        low, high = (low, middle) if (net.at(middle) > 0) == rising else (middle, high)
+        middle = (low + high) / 2
+    return middle

@@ -22,6 +22,7 @@ def test_price_to_cash_flow_is_the_value_over_the_fees_of_a_year():
     assert price_to_cash_flow(1000.0, Fees(1.0, annual_usd=100.0)) == OWN
     assert price_to_cash_flow(1000.0, Fees(1.0, annual_usd=100.0), pool_fee_apr=0.5) == OWN
     assert price_to_cash_flow(1000.0, Fees(1.0), pool_fee_apr=0.2) == CashFlow(5.0, "the fee APR of its pool")
+    assert price_to_cash_flow(0.5, Fees(1.0, annual_usd=0.25)).ratio == 2.0
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,24 @@ def test_hours_out_of_range_do_not_count():
     assert len(found) == 38
     assert daily_ratios(view_of(*read(tick=lambda hour: -11)), LP) == []
     assert len(daily_ratios(view_of(*read(tick=lambda hour: -10)), LP)) == 39
+
+
+def test_while_nothing_comes_in_nothing_is_earned():
+    flat = read(fees0=lambda hour: min(hour, 48) * 10.0)
+    found = daily_ratios(view_of(*flat), LP)
+    assert found[:3] == pytest.approx([(1_000_000 + earned) * hours / (earned * 8760) for earned, hours in ((240, 24), (480, 48), (480, 72))])
+
+
+def test_the_first_midnight_is_that_after_the_first_reading():
+    found = daily_ratios(view_of(*read([START - hours * HOUR for hours in (100, 28, *range(27, -1, -1))])), LP)
+    # 96 hours before now came after 4 hours in range; 72, 48 and 24 hours before now after 28 and more, and the first rise is 28 hours old.
+    assert found == pytest.approx([(1_000_000 + 760) * 76 / (760 * 8760)])
+
+
+def test_one_raw_unit_of_worth_and_fees_is_enough_and_none_is_not():
+    rows = [o for o in read(fees0=lambda hour: 1 if 0 < hour < 60 else 0) if "amount" not in o.metric]
+    rows += [Observation(f"position.amount{side}", "p1", "chain", at, at, 0, "0x1") for side in (0, 1) for at in EVERY_HOUR]
+    assert daily_ratios(view_of(*rows), LP) == pytest.approx([24 / 8760, 48 / 8760])
 
 
 def test_a_collect_takes_nothing_from_what_was_earned():

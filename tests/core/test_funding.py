@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.funding import weighted_median
+from monitor.core.funding import capped_shares, weighted_median
 
 PAIRS = st.lists(st.tuples(st.floats(-5, 5), st.integers(1, 50)), min_size=1, max_size=7)
 
@@ -23,6 +23,22 @@ PAIRS = st.lists(st.tuples(st.floats(-5, 5), st.integers(1, 50)), min_size=1, ma
 )
 def test_it_is_the_value_at_half_of_the_weight_or_the_mean_of_two(values: list[float], weights: list[float], median: float):
     assert weighted_median(values, weights) == pytest.approx(median)
+
+
+@pytest.mark.parametrize(
+    ("weights", "shares"),
+    [
+        ([7], [1.0]),
+        ([9, 1], [0.6, 0.4]),
+        ([1, 9], [0.4, 0.6]),
+        ([6, 4], [0.6, 0.4]),
+        ([64, 27, 9], [0.6, 0.3, 0.1]),
+        ([59, 32, 9], [0.59, 0.32, 0.09]),
+        ([1, 1, 98], [0.2, 0.2, 0.6]),
+    ],
+)
+def test_no_venue_weighs_over_60_percent_and_the_others_share_the_rest_as_they_weigh(weights: list[float], shares: list[float]):
+    assert capped_shares(weights) == pytest.approx(shares, rel=1e-12)
 
 
 @given(PAIRS)

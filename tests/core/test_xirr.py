@@ -120,6 +120,7 @@ def test_it_finds_what_pyxirr_finds_in_drawn_payments(seed: int, rate: float):
         (after((0, -100), (365, 100)), 0.0, ()),
         (after((0, -100), (365, 50)), -0.5, ()),
         (after((0, 100), (365, -110)), 0.10, ()),
+        (after((0, -1), (365, 0.5)), -0.5, ()),
         (after((0, -100), (730, 121)), 0.10, ()),
         (after((0, -100), (36.5, 101)), 1.01**10 - 1, ()),
         (after((0, -100), (1, 110)), 1.1**365 - 1, ()),
@@ -150,6 +151,8 @@ def test_it_finds_the_rates_that_are_known_by_hand(payments: list[Flow], rate: f
         ([], "one-sign"),
         (after((0, 0)), "one-sign"),
         (after((0, -1), (365, -2)), "one-sign"),
+        (after((0, -1), (365, 0)), "one-sign"),
+        (after((0, 1), (365, 0)), "one-sign"),
         (after((0, 1), (365, 2)), "one-sign"),
         (after(*SAME_INSTANT), "one-sign"),
         (after((0, -100), (365, 230), (730, -133)), "no-rate"),
@@ -201,7 +204,8 @@ def test_all_rates_that_payments_were_made_for_are_found(rates: list[float]):
 
 
 @pytest.mark.parametrize(
-    ("payments", "gain"), [(after((0, -100), (7, 103)), 0.03), (after((0, -100), (1, -100), (7, 150)), -0.25), (after((0, -1)), -1.0)]
+    ("payments", "gain"),
+    [(after((0, -100), (7, 103)), 0.03), (after((0, -100), (1, -100), (7, 150)), -0.25), (after((0, -1)), -1.0), (after((0, -1), (7, 0.5)), -0.5)],
 )
 def test_the_plain_return_is_what_came_back_over_what_was_paid(payments: list[Flow], gain: float):
     assert holding_return(payments) == pytest.approx(gain, rel=1e-12)
@@ -213,6 +217,11 @@ def test_there_is_no_return_on_nothing():
             holding_return(payments)
         with pytest.raises(Unknown, match="nothing was paid"):
             period_return(payments)
+
+
+def test_the_days_are_those_between_the_first_payment_and_the_last():
+    assert period_return(after((400, -100), (410, 103))).kind == "holding-period"
+    assert period_return(after((0, -100), (7, 10), (40, 100))).kind == "xirr"
 
 
 def test_under_30_days_a_return_is_not_annualised_and_from_30_days_on_it_is():
