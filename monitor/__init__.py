@@ -28,6 +28,7 @@ Running:
     story/venues.py             what each source says at an instant
     story/book.py               whose book it is
     story/liquidity.py          its liquidity position, to the unit
+    story/loan.py               its loan
     story/macro.py              its inflation and its calendar
     story/paths.py              the lines of the plot with a market's noise
     story/plot.py               every number that was chosen
