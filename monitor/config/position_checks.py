@@ -86,6 +86,10 @@ def _check_fields(draft: Draft, here: Path, position: Position) -> None:
 
 
 def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
+    if position.token_id is not None and position.pool:
+        draft.add((*here, "pool"), "belongs to a range without an NFT; delete it, or delete `token_id`")
+    if position.credit < 0:
+        draft.add((*here, "credit"), "must not be below 0: write what was received for one coin or index unit")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
     if position.tick_lower is not None and position.tick_upper is not None and not MIN_TICK <= position.tick_lower < position.tick_upper <= MAX_TICK:

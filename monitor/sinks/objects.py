@@ -117,8 +117,7 @@ Session
   left_ratio: number
   left_by_tier_usd: {usd}
 Greeks
-  delta_usd: usd -- the coins held, at their price
-  gamma_usd?: usd -- what is gained of these in a rise of 1%
+  gamma_usd?: usd -- what the delta gains in a rise of 1%
   vega_usd?: usd -- for one volatility point more
 Stress
   sigmas: number
@@ -147,7 +146,7 @@ Capital
   capm_return?: number -- risk-free rate, beta and native yield
   unknown?: {text}
 Risk
-  greeks?: {Greeks} -- by asset, over positions and layers in force
+  greeks?: {Greeks} -- by asset, over positions and layers in force, where there are any
   stress?: Stress
   historical?: Tail -- as the days of the last year were
   scenario?: Tail -- by named stress days and sigma moves
@@ -162,7 +161,7 @@ Book
   equity_usd?: usd -- what is held, perps at their margin; absent while a position cannot be valued
   valued_usd?: usd -- then, the sum of those that can
   unvalued?: [text]
-  net_delta_usd?: {usd} -- by asset, over positions and layers in force
+  net_delta_usd?: {usd} -- by asset, over the positions that can be valued and the layers in force
   protected_ratio?: number -- notional of the layers in force over the exposure at the adverse price
   capital_usd?: usd
   session?: Session
@@ -247,6 +246,7 @@ Position
   liquidations?: [Liquidation]
   break_even?: BreakEven -- in 7 days
   break_even_unknown?: text
+  basis?: text -- how it was priced, where there is more than one way
   missing?: {text} -- what applies and cannot be said, and why
   says?: [text] -- how it stands, in words
   amount0?: exact

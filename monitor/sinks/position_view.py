@@ -35,7 +35,8 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **plain(replace(stands, unknown={})),
         **present(missing=dict(stands.unknown) or None),
         **_break_even(view, position, value),
-        "says": says(position, stands),
+        **present(basis=value.basis),
+        "says": [*([f"{value.basis[0].upper()}{value.basis[1:]}"] if value.basis else []), *says(position, stands)],
     }
 
 
@@ -95,7 +96,15 @@ def says(position: Position, stands: Standing) -> list[str]:
     said += [_liquidation(one) for one in stands.liquidations]
     if stands.carry is not None:
         said += _carry(stands.carry)
-    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(stands.unknown.items())]
+    return said + not_known(stands.unknown)
+
+
+def not_known(unknown: Mapping[str, str]) -> list[str]:
+    """What cannot be said, each reason once with all that waits for it."""
+    names: dict[str, list[str]] = {}
+    for name, reason in sorted(unknown.items()):
+        names.setdefault(reason, []).append(name.replace(".", " ").replace("_", " "))
+    return [f"Not known, {', '.join(waiting)}: {reason}" for reason, waiting in names.items()]
 
 
 def _range(where: Range) -> str:
@@ -107,8 +116,9 @@ def _range(where: Range) -> str:
 
 
 def _fees(fees: Fees) -> str:
-    earned = f", {fees.earned_usd:,.2f} USD earned in 30 days" if fees.earned_usd is not None else ""
-    yearly = f", {fees.annual_usd:,.0f} USD a year of hours in range" if fees.annual_usd is not None else ""
+    earned = f", {fees.earned_usd:,.2f} USD earned" if fees.earned_usd is not None else ""
+    earned += f" in {fees.in_range_hours:,.0f} h in range of the last 30 days" if earned and fees.in_range_hours is not None else ""
+    yearly = f", {fees.annual_usd:,.0f} USD a year at that pace" if fees.annual_usd is not None else ""
     return f"Fees: {fees.uncollected_usd:,.2f} USD not collected yet{earned}{yearly}"
 
 

@@ -12,6 +12,7 @@ from monitor.core.tokens import STABLES
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.volatility import HORIZON_DAYS
+from monitor.sinks.position_view import not_known
 from monitor.sinks.prospect_view import capital_view
 from monitor.sinks.shapes import present
 
@@ -48,13 +49,14 @@ def risk_view(view: View) -> dict[str, Any]:
     return {**parts, **present(unknown=attempt.unknown or None)}
 
 
-def _greeks(view: View) -> dict[str, dict[str, float]]:
-    """By asset; gamma and vega where there are any, and of stablecoins nothing."""
+def _greeks(view: View) -> dict[str, dict[str, float]] | None:
+    """By asset, stablecoins left out, what there is of gamma and vega; the net delta stands beside."""
     found = {}
     for asset, one in book_greeks(view).items():
-        if asset not in STABLES:
-            found[asset] = {"delta_usd": one.delta_usd, **present(gamma_usd=one.gamma_usd or None, vega_usd=one.vega_usd or None)}
-    return found
+        bent = present(gamma_usd=one.gamma_usd or None, vega_usd=one.vega_usd or None)
+        if bent and asset not in STABLES:
+            found[asset] = bent
+    return found or None
 
 
 def _stress(view: View) -> dict[str, Any]:
@@ -95,7 +97,8 @@ def says(book: Mapping[str, Any]) -> list[str]:
     risk = book.get("risk", {})
     said = [_equity(book)]
     if "net_delta_usd" in book:
-        said.append("Net delta " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
+        partly = f" of {book['positions'] - len(book['unvalued'])} of {book['positions']} positions" if book.get("unvalued") else ""
+        said.append(f"Net delta{partly}: " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
     if "stress" in risk:
         said.append(_bad_week(risk["stress"]))
     if "historical" in risk:
@@ -109,7 +112,7 @@ def says(book: Mapping[str, Any]) -> list[str]:
         said += _capital(risk["capital"])
     if "protected_ratio" in book:
         said.append(f"Protected: {book['protected_ratio']:.0%} of what would lose in the adverse direction")
-    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(risk.get("unknown", {}).items())]
+    return said + not_known(risk.get("unknown", {}))
 
 
 def _equity(book: Mapping[str, Any]) -> str:
@@ -133,7 +136,7 @@ def _capital(capital: Mapping[str, Any]) -> list[str]:
     parts = [words.format(capital[name]) for name, words in named.items() if name in capital]
     sentence = ", ".join(parts)
     said = [f"{sentence[0].upper()}{sentence[1:]}"] if parts else []
-    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(capital.get("unknown", {}).items())]
+    return said + not_known(capital.get("unknown", {}))
 
 
 def _bad_day(tail: Mapping[str, Any]) -> str:
