@@ -90,7 +90,7 @@ def daily_ratios(view: View, position: Position) -> list[float]:
     Raises Unknown where the position was not read.
     """
     ticks = _Steps.of(view, position, "tick")
-    nights = np.arange(int(ticks.at[0]) // DAY * DAY, view.now, DAY, dtype=np.int64)
+    nights = np.arange(int(ticks.at.min()) // DAY * DAY, view.now, DAY, dtype=np.int64)
     price = TICK_BASE ** ticks.held(nights)
     hours = _hours_in_range(view, position, ticks, nights)
     worth, earned = np.zeros(len(nights)), np.zeros(len(nights))

@@ -1,10 +1,14 @@
 """The weighted median of venues: against a plain reckoning, with no venue over 60%."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.funding import capped_shares, weighted_median
+from monitor.core.funding import Aggregate, annualised, capped_shares, weighted_median
+from monitor.core.units import HOUR
+from monitor.core.verdict import Unknown
+from tests.builders import START
 
 PAIRS = st.lists(st.tuples(st.floats(-5, 5), st.integers(1, 50)), min_size=1, max_size=7)
 
@@ -55,3 +59,39 @@ def test_at_most_half_of_the_capped_weight_lies_on_either_side(pairs: list[tuple
     assert sum(s for v, s in zip(values, shares, strict=True) if v < middle) <= 0.5 + 1e-9
     assert sum(s for v, s in zip(values, shares, strict=True) if v > middle) <= 0.5 + 1e-9
     assert min(values) <= middle <= max(values)
+
+
+ALL_SLOTS = range(1, 91)
+
+
+def usual(missing: set[int], *, now: int = START + HOUR, last: int = START) -> tuple[float, float]:
+    """Of the 90 slots of 8 hours that end at `last`, the first of which is slot 1; each is worth its number."""
+    known = [slot for slot in ALL_SLOTS if slot not in missing]
+    slot_at = np.array([last - (90 - slot) * 8 * HOUR for slot in known])
+    return Aggregate(0.0, slot_at, np.array(known, dtype=np.float64), (), weighted=True).usual(now)
+
+
+def test_what_is_usual_is_the_median_of_the_slots_and_their_median_distance_from_it():
+    assert START % (8 * HOUR) == 0
+    assert usual(set()) == usual(set(), now=START) == (45.5, 22.5)
+
+
+NINE = {5, 6, 15, 16, 25, 26, 35, 36, 45}
+
+
+@pytest.mark.parametrize("missing", [NINE, {90}, {1, 2}, {20, 21}, {87}, {86, 90}])
+def test_nine_slots_in_ninety_may_be_missing_two_at_a_time_and_the_last_one_too(missing: set[int]):
+    known = sorted(set(ALL_SLOTS) - missing)
+    assert usual(missing)[0] == np.median(known)
+
+
+@pytest.mark.parametrize("missing", [{*NINE, 46}, {89, 90}, {1, 2, 3}, {20, 21, 22}, {88}, {89}, {87, 90}, {88, 90}])
+def test_ten_missing_slots_three_together_or_one_of_the_last_three_are_too_patchy(missing: set[int]):
+    with pytest.raises(Unknown, match=f"{90 - len(missing)} of 90 slots of 8 h are known in the last 30 days") as told:
+        usual(missing)
+    assert told.value.code == "coverage"
+
+
+def test_a_rate_is_annualised_over_the_hours_it_is_paid_for():
+    assert annualised(0.0001, 8.0) == pytest.approx(0.1095, rel=1e-12)
+    assert annualised(0.0001, 1.0) == pytest.approx(0.876, rel=1e-12)
