@@ -53,6 +53,17 @@ def stand(view: View, position: Position, valuation: Valuation | None = None) ->
 # --- ranges ---
 
 
+@pytest.mark.parametrize("assets", [["WETH", "USDC"], ["USDC", "WETH"]])
+def test_f056_in_a_pool_without_a_price_the_range_is_unknown_and_the_rest_still_stands(assets: list[str]):
+    told = {**CONSTANT, "tick": 0, "sqrt_price_x96": 0}
+    view = book(*MARKET, *(row for name, value in told.items() for row in read(name, steady(value))), positions=[{**LP, "assets": assets}])
+
+    said = stand(view, view.settings.positions[0])
+
+    assert (said.range, said.unknown["range"]) == (None, "its pool was never initialised: it has no price yet")
+    assert said.fees is not None
+
+
 @pytest.mark.parametrize(
     ("tick", "state"),
     [(LOWER - 1, "below"), (LOWER, "inside"), (UPPER - 1, "inside"), (UPPER, "above"), (UPPER + 1, "above")],
