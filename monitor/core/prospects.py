@@ -142,7 +142,7 @@ def book_capital(view: View) -> CapitalView:
     *(reading)* Interest received on what is supplied is part of the native yield, with the fees of liquidity; margin is the equity of perpetuals.
     """
     bill, unknown = risk_free(view), dict[str, str]()
-    worth = {position.id: value_position(view, position) for position in view.settings.positions}
+    worth = {position.id: _worth(view, position) for position in view.settings.positions}
     equity_usd = fsum(one.value_usd for one in worth.values())
 
     def attempt(name: str, read: Callable[[], float]) -> float | None:
@@ -156,6 +156,13 @@ def book_capital(view: View) -> CapitalView:
     native = attempt("native_yield", lambda: _native(view, worth, equity_usd))
     asked = attempt("capm_return", lambda: capm_return(bill.rate, book_beta(view).value, native)) if native is not None else None
     return CapitalView(bill, cost, native, asked, unknown)
+
+
+def _worth(view: View, position: Position) -> Valuation:
+    try:
+        return value_position(view, position)
+    except Unknown as why:
+        raise Unknown(why.code, f"{position.id}: {why.reason}") from None
 
 
 def _costs(view: View, worth: Mapping[str, Valuation]) -> CapitalCosts:
