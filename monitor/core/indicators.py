@@ -94,7 +94,7 @@ def _each_from_its_window(calculate: Callable[[Floats], tuple[Floats, ...]], clo
     """
     head = calculate(close[:WINDOW_BARS])
     last_rows = [[line[-1] for line in calculate(close[end - WINDOW_BARS : end])] for end in range(WINDOW_BARS + 1, close.size + 1)]
-    tails = np.array(last_rows, dtype=np.float64).reshape(-1, len(head)).T
+    tails = np.array(last_rows, dtype=np.float64).reshape(len(last_rows), len(head)).T
     return tuple(np.concatenate(pair) for pair in zip(head, tails, strict=True))
 
 

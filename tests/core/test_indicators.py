@@ -102,6 +102,7 @@ def test_every_row_is_a_function_of_its_own_last_600_bars_to_the_last_bit() -> N
 
 def test_720_bars_give_the_words_of_the_whole_history() -> None:
     close = walk(1400, seed=6)
+    assert (ind.WINDOW_BARS, ind.HISTORY_BARS) == (600, 720)
     recent = close[-ind.HISTORY_BARS :]
     whole, live = ind.macd(close), ind.macd(recent)
     assert same(whole.macd[-120:], live.macd[-120:]) and same(ind.rsi(close)[-120:], ind.rsi(recent)[-120:])

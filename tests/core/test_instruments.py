@@ -106,6 +106,7 @@ REFUSED = {
     ),
     "no leg": ([], "one asset and one expiry"),
     "no ask for what is bought": ([Quoted(leg("put", 1800.0, 1.0), 88.0, None)], "the put of 1,800 has no ask"),
+    "no bid for what is not bought": ([Quoted(leg("put", 1800.0, 0.0), None, 92.0)], "the put of 1,800 has no bid"),
     "no bid for what is sold": ([Quoted(leg("put", 1800.0, -1.0), None, 92.0)], "the put of 1,800 has no bid"),
 }
 
@@ -200,7 +201,7 @@ def test_the_worst_funding_is_the_95th_percentile_against_the_position():
     assert funding_against(yearly, size=-1.0) == pytest.approx(0.45)
     assert funding_against(yearly + 0.3, size=1.0) == pytest.approx(0.75)
     assert funding_against(yearly + 0.3, size=-1.0) == pytest.approx(0.15)
-    assert funding_against([0.1], size=-1.0) == -0.1
+    assert funding_against([0.1], size=-1.0) == funding_against([0.1], size=0.0) == -0.1
     with pytest.raises(ValueError, match="no funding is known"):
         funding_against([], size=1.0)
 
