@@ -15,7 +15,7 @@ SLOT = 8 * HOUR
 NOW = START + 3 * HOUR
 FIRST_SLOT = START - 89 * SLOT
 # Hours between payments, hours before now of the newest one, how many.
-VENUES = {"hyperliquid": (1.0, 0, 900), "binance": (4.0, 3, 250), "bybit": (8.0, 3, 100), "okx": (8.0, 1, 30), "daily": (24.0, 3, 31)}
+VENUES = {"hyperliquid": (1.0, 0, 900), "binance": (4.0, 1, 250), "bybit": (8.0, 3, 100), "okx": (8.0, 1, 30), "daily": (24.0, 3, 31)}
 INTEREST = {"hyperliquid": 4e6, "binance": 3e6, "bybit": 9e6, "okx": 0.5e6}
 Paid = list[tuple[int, float, int]]
 
