@@ -140,8 +140,9 @@ def test_compounded_interest_of_no_time_and_of_one_second(time: int, grown: int)
     assert compounded_interest(Ray(RAY // 10), time) == grown
 
 
-def test_compounded_interest_of_three_seconds_by_hand() -> None:
+def test_compounded_interest_of_two_and_three_seconds_by_hand() -> None:
     rate = YEAR_SECONDS * 10**24  # 0.1% a second
+    assert compounded_interest(Ray(rate), 2) == RAY + 2 * 10**24 + 10**21
     assert compounded_interest(Ray(rate), 3) == RAY + 3 * 10**24 + 3 * 10**21 + 10**18
 
 
