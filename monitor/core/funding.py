@@ -91,7 +91,7 @@ def venue_payments(view: View, asset: str, venue: str, span_ms: int) -> Payments
 def venue_rate(view: View, asset: str, venue: str) -> float:
     """One venue's mean over the 8 hours up to its newest payment, a fraction a year. Raises Unknown as `venue_payments`."""
     paid = view.once(("payments", asset, venue), partial(venue_payments, view, asset, venue, MEDIAN_MS + MEAN_MS))
-    return _mean(paid, int(paid.at[-1]))
+    return _mean(paid)
 
 
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
@@ -159,20 +159,14 @@ def _aggregate(view: View, asset: str, name: str) -> Aggregate:
     smallest = min(known.values(), default=1.0)
     weights = [known.get(venue, smallest) for venue in payments]
     slot_at, slots = _slots(view, asset, payments, weights, LEAST_VENUES[name])
-    now = weighted_median([_mean(paid, int(paid.at[-1])) for paid in payments.values()], weights)
+    now = weighted_median([_mean(paid) for paid in payments.values()], weights)
     return Aggregate(now, slot_at, slots, tuple(payments), bool(known))
 
 
-def _covered_ms(paid: Payments, end: Times | int) -> Times:
-    """How much of the 8 hours up to `end` each payment covers; 0 for one that lies outside of them."""
-    start = np.asarray(end) - MEAN_MS
-    inside = (paid.at > start) & (paid.at <= end)
-    return np.where(inside, np.minimum(paid.covers_ms, paid.at - start), 0)
-
-
-def _mean(paid: Payments, end: int) -> float:
-    """Mean over the 8 hours up to `end`, by the time each payment covers: neither a denser interval nor a sparser one counts for more."""
-    covered = _covered_ms(paid, end).astype(np.float64)
+def _mean(paid: Payments) -> float:
+    """Mean over the 8 hours up to the newest, by the time each payment covers: neither a denser interval nor a sparser one counts for more."""
+    start = paid.at[-1] - MEAN_MS
+    covered = np.clip(paid.at - start, 0, paid.covers_ms).astype(np.float64)
     return float((paid.rate * covered).sum() / covered.sum())
 
 

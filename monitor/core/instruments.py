@@ -177,9 +177,9 @@ def short_perp_size(net_delta: float, wanted: float) -> float:
 
 
 def _met(one: Quoted) -> float:
-    usd = one.ask_usd if one.leg.size > 0 else one.bid_usd
+    usd = one.ask_usd if one.leg.bought else one.bid_usd
     if usd is None:
-        side = "ask" if one.leg.size > 0 else "bid"
+        side = "ask" if one.leg.bought else "bid"
         raise ValueError(f"the {one.leg.right} of {one.leg.strike:,.6g} has no {side}")
     return usd
 

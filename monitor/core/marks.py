@@ -66,7 +66,7 @@ def mark(view: View, asset: str, expires: int, contract: Contract, venue: str = 
     years = (expires - view.now) / YEAR_MS
     leg = OptionLeg(asset, contract.right, contract.strike, years, contract.size, view.settings.book.treasury_bill_yield)
     name = contract_name(asset, expires, contract.strike, contract.right)
-    side = "option.bid" if contract.size > 0 else "option.ask"
+    side = "option.bid" if leg.bought else "option.ask"
     sources = sorted(view.sources(side, name), key=lambda source: source != venue)
     try:
         quote = of_first(sources, lambda source: _quote(view, name, side, source), f"nobody gives {side} of {name}")
@@ -89,7 +89,7 @@ def _quote(view: View, name: str, side: str, source: str) -> Quote:
 
 
 def _quoted(view: View, leg: OptionLeg, name: str, expires: int, quote: Quote) -> Mark:
-    word = "bid" if leg.size > 0 else "ask"
+    word = "bid" if leg.bought else "ask"
     spot = spot_usd(view, leg.asset)
     try:
         middle = quote.met if quote.other is None else (quote.met + quote.other) / 2
@@ -98,7 +98,7 @@ def _quoted(view: View, leg: OptionLeg, name: str, expires: int, quote: Quote) -
     except Unknown:
         chosen = _stated(view, name, leg.asset, expires)
     shaped, premium = _priced(view, leg, spot, chosen)
-    closing = premium - quote.met if leg.size > 0 else quote.met - premium
+    closing = premium - quote.met if leg.bought else quote.met - premium
     basis = f"{name}: the {word} {quote.met:,.6g} USD of {quote.source}, volatility {chosen.sigma:.1%} ({chosen.basis})"
     return Mark(replace(shaped, closing_usd=closing), leg.size * quote.met, basis)
 
@@ -107,9 +107,9 @@ def _modelled(view: View, leg: OptionLeg, name: str, expires: int, why: str) -> 
     chosen = _stated(view, name, leg.asset, expires)
     shaped, premium = _priced(view, leg, spot_usd(view, leg.asset), chosen)
     share = view.settings.book.option_half_spread
-    against = f"{share:.1%} of it {'taken off' if leg.size > 0 else 'added'} for the half-spread"
+    against = f"{share:.1%} of it {'taken off' if leg.bought else 'added'} for the half-spread"
     basis = f"{name}: Black-Scholes at {chosen.sigma:.1%} ({chosen.basis}), {premium:,.6g} USD and {against}; no quote: {why}"
-    value = leg.size * premium * (1 - share if leg.size > 0 else 1 + share)
+    value = leg.size * premium * (1 - share if leg.bought else 1 + share)
     return Mark(replace(shaped, closing_usd=share * premium), value, basis)
 
 

@@ -48,6 +48,10 @@ class OptionLeg:
     def assets(self) -> frozenset[str]:
         return frozenset({self.asset})
 
+    @property
+    def bought(self) -> bool:
+        return self.size > 0
+
     def alive(self, scenario: Scenario) -> bool:
         return scenario.years < self.years
 
@@ -59,7 +63,7 @@ class OptionLeg:
     def value_usd(self, scenario: Scenario) -> Values:
         """What closing brings: never below 0 where bought, never above 0 where sold."""
         closing = self.closing_usd if self.alive(scenario) else 0.0
-        toward = closing if self.size > 0 else -closing
+        toward = closing if self.bought else -closing
         return _plain(self.size * np.maximum(self.unit(scenario).price - toward, 0.0))
 
     def deltas(self, scenario: Scenario) -> dict[str, Values]:

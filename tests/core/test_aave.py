@@ -3,6 +3,7 @@ tests/integration/test_aave_v3.py.
 """
 
 import math
+from dataclasses import asdict
 from fractions import Fraction
 
 import pytest
@@ -140,8 +141,9 @@ def test_compounded_interest_of_no_time_and_of_one_second(time: int, grown: int)
     assert compounded_interest(Ray(RAY // 10), time) == grown
 
 
-def test_compounded_interest_of_three_seconds_by_hand() -> None:
+def test_compounded_interest_of_two_and_three_seconds_by_hand() -> None:
     rate = YEAR_SECONDS * 10**24  # 0.1% a second
+    assert compounded_interest(Ray(rate), 2) == RAY + 2 * 10**24 + 10**21
     assert compounded_interest(Ray(rate), 3) == RAY + 3 * 10**24 + 3 * 10**21 + 10**18
 
 
@@ -189,6 +191,21 @@ def test_a_curve_without_an_optimum_has_no_rates_where_the_contract_reverts() ->
         rates(Curve(Ray(0), Ray(0), Ray(0), Ray(0)), Use(1, 0), Bps(0))
 
 
+FIELDS = {
+    "ltv": (0, 16), "liquidation_threshold": (16, 16), "decimals": (48, 8), "active": (56, 1), "frozen": (57, 1), "borrowable": (58, 1),
+    "paused": (60, 1), "reserve_factor": (64, 16), "borrow_cap": (80, 36), "supply_cap": (116, 36), "category": (168, 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_setting_has_its_own_bits_of_the_word_and_no_others(name: str) -> None:
+    first, count = FIELDS[name]
+    own = (2**count - 1) << first
+    full = {field: 2**size - 1 for field, (_, size) in FIELDS.items()}
+    assert asdict(configuration(own)) == {**dict.fromkeys(FIELDS, 0), name: full[name]}
+    assert asdict(configuration(2**256 - 1 - own)) == {**full, name: 0}
+
+
 def test_the_settings_of_a_reserve_are_read_out_of_their_word() -> None:
     word = 8000 | 8250 << 16 | 10500 << 32 | 18 << 48 | 1 << 56 | 1 << 58 | 1500 << 64 | 1_400_000 << 80 | 1_800_000 << 116
     settings = configuration(word | 7 << 168)
@@ -231,5 +248,9 @@ def test_health_is_collateral_at_its_threshold_over_debt() -> None:
 
 def test_what_has_no_threshold_is_no_collateral_and_nothing_owed_is_no_debt() -> None:
     assert health([Holding(WAD, 0, 10**8, 18, Bps(0))]) == health([])
-    assert health([]).factor == NO_DEBT
+    assert health([]).factor == NO_DEBT == 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF
     assert health_factor(0, Bps(0), 1) == 0
+
+
+def test_nothing_is_stable_or_unbacked_unless_said() -> None:
+    assert Use(1, 2) == Use(available=1, variable_debt=2, stable_debt=0, stable_rate=Ray(0), unbacked=0)

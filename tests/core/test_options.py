@@ -162,3 +162,8 @@ NAMES: list[tuple[str, float, Right, str]] = [
 @pytest.mark.parametrize(("asset", "strike", "right", "name"), NAMES)
 def test_a_contract_has_the_name_that_quotes_go_by(asset: str, strike: float, right: Right, name: str):
     assert contract_name(asset, parse_time("2026-12-25T08:00:00Z"), strike, right) == name
+
+
+@pytest.mark.parametrize(("size", "bought"), [(0.5, True), (1e-9, True), (0.0, False), (-0.5, False)])
+def test_a_size_above_nothing_is_bought(size: float, bought: bool):
+    assert OptionLeg("ETH", "put", 1.0, 1.0, size).bought is bought

@@ -219,6 +219,12 @@ FRIDAY = parse_time("2024-03-01")
 SESSIONS = [day for day in range(FRIDAY - 200 * DAY, FRIDAY + DAY, DAY) if is_session("nyse", day)]
 
 
+def test_where_all_candles_are_old_the_daily_ones_say_so():
+    old = [seen(f"candle.{bar}.close", "ETH", 1.0, START - n * DAY) for bar in ("1d", "4h") for n in range(200, 10, -1)]
+    with pytest.raises(Unknown, match=r"candle\.1d\.close"):
+        daily_returns(book(*old), "ETH")
+
+
 def test_of_an_index_the_returns_are_from_session_to_session():
     moves = [float(one) for one in np.random.default_rng(2).normal(0, 0.01, len(SESSIONS) - 1)]
     rows = [seen("equity.close", "SPX", price, day) for price, day in zip(path(moves, 5000.0), SESSIONS, strict=True)]
