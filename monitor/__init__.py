@@ -76,10 +76,10 @@ In and out:
     accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
-    pool_shares.py              what collectors of shares of pools have in common
+    pool_shares.py              the coins of a pool by name, and what one account has of it
     chain_logs.py               event logs over a range of blocks
     v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
-    chain_positions.py          what collectors of positions on chains share
+    chain_positions.py          what collectors of positions on chains share: rounds of reads, each pass at one block hash
     wallets.py                  balances of wallets, whole or not at all
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
