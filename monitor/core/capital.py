@@ -1,8 +1,7 @@
 """What the budgets are shares of: the book's own capital (ALVH)."""
 
 from monitor.core.book import Position
-from monitor.core.condor import IronCondor
-from monitor.core.options import expiry_ms
+from monitor.core.condor import condor_of
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -22,16 +21,13 @@ def portfolio_capital_usd(view: View) -> float:
 def defined_risk_capital_usd(view: View) -> float:
     """The hedge envelope, 10% of portfolio capital, and the most that the condors which are open can lose."""
     envelope_usd = max(0.0, portfolio_capital_usd(view)) * view.settings.book.envelope
-    return envelope_usd + sum(_most_lost_usd(view, one) for one in view.settings.positions if one.kind == "iron-condor")
+    return envelope_usd + sum(_most_lost_usd(view, one) for one in view.settings.positions)
 
 
 def _most_lost_usd(view: View, condor: Position) -> float:
     """Nothing from its expiry on, nor where its credit is not declared: too much would be allowed on a guess."""
-    if not condor.credit or view.now >= expiry_ms(condor.asset, condor.expiry):
-        return 0.0
-    low, put, call, high = (float(strike) for strike in condor.strikes)
-    held = IronCondor(asset=condor.asset, strikes=(low, put, call, high), years=0.0, size=float(condor.size), credit_usd=float(condor.credit))
-    return max(0.0, held.max_loss_usd)
+    held = condor_of(condor, view.now)
+    return max(0.0, held.max_loss_usd) if held is not None and condor.credit else 0.0
 
 
 def _equity_usd(view: View, position: Position) -> float:

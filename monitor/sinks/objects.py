@@ -233,6 +233,7 @@ Position
   layers: [HeldLayer]
   unknown?: text -- why it cannot be valued
   value_usd?: usd -- its equity: of a perp its margin and profit
+  basis?: text -- how it was priced, where there is more than one way: the quotes of its options, or their model
   amounts?: {number}
   delta_usd?: {usd}
   gamma_usd?: {usd}

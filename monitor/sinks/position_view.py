@@ -5,9 +5,10 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from monitor.core.book import Position
+from monitor.core.condor import condor_of
 from monitor.core.implied import scenario_now
 from monitor.core.prospects import position_break_even
-from monitor.core.risk import net_greeks
+from monitor.core.risk import layers_in_force, net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import chain_state
@@ -29,6 +30,7 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
     return {
         **named,
         "value_usd": value.value_usd,
+        **present(basis=value.basis),
         "amounts": dict(value.amounts),
         "delta_usd": dict(value.delta_usd),
         **_greeks(view, value),
@@ -36,7 +38,11 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **present(missing=dict(stands.unknown) or None),
         **_break_even(view, position, value),
         **present(basis=value.basis),
-        "says": [*([f"{value.basis[0].upper()}{value.basis[1:]}"] if value.basis else []), *says(position, stands)],
+        "says": [
+            *([f"{value.basis[0].upper()}{value.basis[1:]}"] if value.basis else []),
+            *_condor(view, position, value),
+            *says(position, stands),
+        ],
     }
 
 
@@ -105,6 +111,18 @@ def not_known(unknown: Mapping[str, str]) -> list[str]:
     for name, reason in sorted(unknown.items()):
         names.setdefault(reason, []).append(name.replace(".", " ").replace("_", " "))
     return [f"Not known, {', '.join(waiting)}: {reason}" for reason, waiting in names.items()]
+
+
+def _condor(view: View, position: Position, value: Valuation) -> list[str]:
+    """What an open condor can win and lose, where it breaks even, and which sold option is nearer or further out than it should be (ALVH)."""
+    held = condor_of(position, view.now, value.exposure)
+    if held is None:
+        return []
+    paid = sum(one.proposal.cost_usd for one in layers_in_force(view) if one.proposal.position == position.id)
+    bare, net = (" and ".join(f"{price:,.6g}" for price in held.break_evens(cost)) or "no price" for cost in (0.0, paid))
+    said = [f"Break-even at {bare}" + (f", with the cost of its layers at {net}" if paid else "")] if position.credit else []
+    most = [f"Wins at most {held.max_profit_usd:,.0f} USD, loses at most {held.max_loss_usd:,.0f}"] if position.credit else []
+    return [*most, *said, *(f"{note[0].upper()}{note[1:]}" for note in held.notes(scenario_now(view, held.exposure.assets)))]
 
 
 def _range(where: Range) -> str:
