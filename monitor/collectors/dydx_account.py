@@ -74,7 +74,7 @@ def parse_markets(body: object) -> dict[str, Market | str]:
             if text(row, "ticker") != ticker:
                 raise BadPayload("it is listed under the name of another market")
             market = Market(*(number(row, name) for name in ("oraclePrice", "initialMarginFraction", "maintenanceMarginFraction")))
-            if not (0 < market.maintenance <= market.initial <= 1 and market.oracle > 0):
+            if not (0 < market.maintenance <= market.initial <= 1 and market.maintenance < 1 and market.oracle > 0):
                 raise BadPayload("its margins or its price are none that a market can have")
             found[ticker] = market
         except BadPayload as problem:

@@ -87,9 +87,14 @@ def stable_value(view: View, share: PoolShare) -> Valuation:
         raise Unknown("missing", f"the virtual price of {share.pool} was not read yet")
     d = real_invariant([amount * rate for amount, rate in zip(amounts, rates, strict=True)], float(amplification.value))
     worth = share.shares / SHARE_UNIT * float(price.value)
+    if worth <= 0:
+        raise Unknown("price", f"{share.pool} says that its shares are worth nothing, though coins are due for them")
     if abs(d / worth - 1) > TOLERANCE:
         raise Unknown(
             "rates", f"{share.pool} counts its coins at rates that it does not tell: its balances make {d / worth:.3f} of its virtual price"
         )
-    exposure = StableSwap(tuple(underlying(name) for name in share.names), d, float(amplification.value), tuple(rates))
+    try:
+        exposure = StableSwap(tuple(underlying(name) for name in share.names), d, float(amplification.value), tuple(rates))
+    except ValueError as problem:
+        raise Unknown("pool", f"{share.pool}: {problem}") from None
     return valued(view, share, held, exposure, [*points, price])

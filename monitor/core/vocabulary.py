@@ -53,6 +53,7 @@ class Metric:
 SESSION_CLOSE_MS = 21 * HOUR + 15 * MINUTE
 ANNOUNCED_AHEAD_MS = 28 * DAY
 LONG_AGO = parse_time("1900-01-01")
+MAX_TICK = 887272
 UINT256 = float(2**256)
 
 ASSET = r"[A-Z0-9][A-Z0-9.\-]{0,15}"
@@ -120,8 +121,8 @@ def _markets() -> list[Metric]:
 
 
 def _chain() -> list[Metric]:
-    def exact(name: str, subject: str, low: float, unit: str, help_text: str) -> Metric:
-        return Metric(name, unit, subject, low, UINT256, help_text, exact=True)
+    def exact(name: str, subject: str, low: float, unit: str, help_text: str, high: float = UINT256) -> Metric:
+        return Metric(name, unit, subject, low, high, help_text, exact=True)
 
     return [
         Metric("tvl.usd", "USD", TVL_SUBJECT, 0, 1e13, "total value locked"),
@@ -139,7 +140,7 @@ def _chain() -> list[Metric]:
             DAY,
         ),
         exact("pool.sqrt_price_x96", POOL, 0, "Q64.96", "square root of token1 per token0"),
-        exact("pool.tick", POOL, -887272, "tick", "current tick"),
+        exact("pool.tick", POOL, -MAX_TICK, "tick", "current tick", MAX_TICK),
         exact("pool.liquidity", POOL, 0, "liquidity", "liquidity in range"),
         exact("pool.reserve0", POOL, 0, "raw units", "reserve of token0"),
         exact("pool.reserve1", POOL, 0, "raw units", "reserve of token1"),
@@ -150,12 +151,12 @@ def _chain() -> list[Metric]:
         exact("position.fees1", POSITION, 0, "raw units", "token1 fees that collect would pay now"),
         exact("position.token0", POSITION, 0, "address", "address of token0 as a number; 0: the chain's own coin, in a v4 pool"),
         exact("position.token1", POSITION, 1, "address", "address of token1 as a number"),
-        exact("position.decimals0", POSITION, 0, "digits", "decimals of token0"),
-        exact("position.decimals1", POSITION, 0, "digits", "decimals of token1"),
+        exact("position.decimals0", POSITION, 0, "digits", "decimals of token0", 255),
+        exact("position.decimals1", POSITION, 0, "digits", "decimals of token1", 255),
         exact("position.sqrt_price_x96", POSITION, 0, "Q64.96", "square root of token1 per token0 in the position's pool"),
-        exact("position.tick", POSITION, -887272, "tick", "current tick of the position's pool"),
-        exact("position.tick_lower", POSITION, -887272, "tick", "lower end of the position's range"),
-        exact("position.tick_upper", POSITION, -887272, "tick", "upper end of the position's range"),
+        exact("position.tick", POSITION, -MAX_TICK, "tick", "current tick of the position's pool", MAX_TICK),
+        exact("position.tick_lower", POSITION, -MAX_TICK, "tick", "lower end of the position's range", MAX_TICK),
+        exact("position.tick_upper", POSITION, -MAX_TICK, "tick", "upper end of the position's range", MAX_TICK),
     ]
 
 
@@ -166,7 +167,7 @@ def _shares() -> list[Metric]:
         Metric("position.shares", "shares", POSITION, 0, UINT256, "shares of a pool or a vault", exact=True),
         Metric("position.share_price", "tokens", POSITION, 0, 1e18, "tokens for one whole share of a vault"),
         Metric("pool.balance.<asset>", "tokens", POOL, 0, 1e18, "amount of one token in a pool"),
-        Metric("pool.weight.<asset>", "fraction", POOL, 0, 1, "weight of one token in a weighted pool"),
+        Metric("pool.weight.<asset>", "fraction", POOL, 1e-6, 1, "weight of one token in a weighted pool"),
         Metric("pool.rate.<asset>", "pool units", POOL, 1e-6, 1e6, "what a stable pool counts one token as, in its own unit"),
         Metric("pool.amplification", "ratio", POOL, 0, 1e6, "amplification of a stable pool as its contract says it: A n^(n-1) of n coins"),
         Metric("pool.virtual_price", "tokens", POOL, 0, 1e6, "value of one share of a stable pool in its own unit"),
@@ -188,7 +189,7 @@ def _accounts() -> list[Metric]:
         perp("margin_usd", "USD", -1e12, 1e12, "collateral behind the position, profit and loss left out"),
         perp("unrealised_usd", "USD", -1e12, 1e12, "profit or loss at the venue's own mark"),
         perp("funding_usd", "USD", -1e12, 1e12, "funding received since the position was opened, negative when paid"),
-        perp("maintenance_ratio", "fraction", 0, 1, "maintenance margin as a share of the notional"),
+        perp("maintenance_ratio", "fraction", 0, 0.99, "maintenance margin as a share of the notional"),
         perp("liquidation_price", "USD", 0, 1e12, "price at which the venue liquidates, as it says or by its own rule; 0 where none does"),
         option("bid", "USD", 1e9, "best bid for one coin or index unit"),
         option("ask", "USD", 1e9, "best ask for one coin or index unit"),

@@ -127,6 +127,8 @@ ROW = {"ticker": "A-USD", "oraclePrice": "2", "initialMarginFraction": "0.05", "
         ({"maintenanceMarginFraction": "0.05"}, Market(2.0, 0.05, 0.05)),
         ({"maintenanceMarginFraction": "0.051"}, None),
         ({"maintenanceMarginFraction": "0"}, None),
+        ({"initialMarginFraction": "1", "maintenanceMarginFraction": "1"}, None),
+        ({"initialMarginFraction": "1", "maintenanceMarginFraction": "0.99"}, Market(2.0, 1.0, 0.99)),
         ({"initialMarginFraction": "1"}, Market(2.0, 1.0, 0.03)),
         ({"initialMarginFraction": "1.01"}, None),
         ({"oraclePrice": "0"}, None),

@@ -115,6 +115,23 @@ def test_f_001_a_rate_outside_its_plausible_range_is_refused(value: float, enter
     assert bool(one(reading(value)).observations) is enters
 
 
+@pytest.mark.parametrize(
+    ("metric", "subject", "most", "beyond"),
+    [
+        ("position.tick", "lp", 887272, 887273),
+        ("position.tick_lower", "lp", -887272, -887273),
+        ("position.tick_upper", "lp", 887272, 887273),
+        ("position.decimals0", "lp", 255, 256),
+        ("position.decimals1", "lp", 255, 256),
+        ("position.maintenance_ratio", "perp", 0.99, 1.0),
+        ("pool.weight.ETH", f"pool:ethereum/0x{'a' * 40}", 1e-6, 0.0),
+    ],
+)
+def test_what_no_arithmetic_can_go_on_with_is_refused(metric: str, subject: str, most: float, beyond: float):
+    assert one(reading(most, metric=metric, subject=subject)).observations
+    assert "outside the plausible range" in refusal(reading(beyond, metric=metric, subject=subject))
+
+
 def test_a_chain_integer_stays_an_integer_and_other_numbers_become_floats():
     raw = 2**200 + 1
     (exact,) = one(reading(raw, metric="position.liquidity", subject="p1")).observations

@@ -1,5 +1,7 @@
 """Shares of Curve's and Balancer's pools: valued from readings of one block at prices that may decide."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitor.core.book import Position
@@ -55,6 +57,21 @@ def test_a_share_of_a_stable_pool_is_worth_what_leaving_would_bring():
     assert worth.value_usd == pytest.approx(525 + 525 * 0.98)
     assert worth.delta_usd == pytest.approx({"USDC": 525.0, "USDT": 514.5})
     assert (worth.exact, worth.block_hash) == ({"shares": 1000 * WHOLE}, f"0x{START}")
+
+
+@pytest.mark.parametrize(
+    ("changed", "assets", "words"),
+    [
+        ({"pool__virtual_price": 0.0}, (), "says that its shares are worth nothing"),
+        ({"shares": 0}, (), "says that its shares are worth nothing"),
+        ({"pool__amplification": 0.0, "amount__USDC": 518.0, "amount__USDT": 532.0}, (), "amplification or rate of 0"),
+        ({"pool__virtual_price": 0.525}, ("USDC",), "two coins or more"),
+    ],
+)
+def test_a_stable_pool_that_cannot_be_is_unknown_and_stops_nothing(changed: dict[str, float], assets: tuple[str, ...], words: str):
+    view = view_of(*told(stable(**changed)), *priced(**PRICES))
+    with pytest.raises(Unknown, match=words):
+        value_position(view, replace(STABLE, assets=assets))
 
 
 def test_its_exposure_fills_with_what_falls_and_is_worth_no_more_than_what_it_holds():
