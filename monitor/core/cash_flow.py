@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from monitor.core.book import Position
 from monitor.core.funding import HOURS_A_YEAR
-from monitor.core.liquidity import LIQUIDITY_KINDS, readings
+from monitor.core.liquidity import LIQUIDITY_KINDS, fees_in, readings
 from monitor.core.standing import LEAST_IN_RANGE_HOURS, TICK_BASE, WINDOW_MS, fees_of
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
@@ -95,9 +95,11 @@ def daily_ratios(view: View, position: Position) -> list[float]:
     hours = _hours_in_range(view, position, ticks, nights)
     worth, earned = np.zeros(len(nights)), np.zeros(len(nights))
     for side, factor in ((0, price), (1, np.ones(len(nights)))):
-        fees = _Steps.of(view, position, f"fees{side}")
-        worth += factor * (_Steps.of(view, position, f"amount{side}").held(nights) + fees.held(nights))
-        earned += factor * (fees.risen(nights) - fees.risen(nights - WINDOW_MS))
+        held, fees = (_Steps.of(view, position, f"{name}{side}").held(nights) for name in ("amount", "fees"))
+        worth += factor * (held + fees)
+        at, rises = fees_in(view, position, side)
+        came_in = _Steps(at, np.cumsum(rises))
+        earned += factor * (came_in.held(nights) - came_in.held(nights - WINDOW_MS))
     told = (hours >= LEAST_IN_RANGE_HOURS) & (earned > 0) & (worth > 0)
     ratios: list[float] = (worth[told] * hours[told] / (earned[told] * HOURS_A_YEAR)).tolist()
     return ratios
@@ -117,17 +119,7 @@ class _Steps:
 
     def held(self, instants: Times) -> Floats:
         """What held at each instant, 0 before the first reading."""
-        return self._before(instants, self.value)
-
-    def risen(self, instants: Times) -> Floats:
-        """The sum of the rises up to each instant. A fall is a collect: what stands after it counts."""
-        steps = np.diff(self.value)
-        rises = np.where(steps >= 0, steps, self.value[1:])
-        return self._before(instants, np.concatenate([[0.0], np.cumsum(rises)]))
-
-    def _before(self, instants: Times, column: Floats) -> Floats:
-        place = np.searchsorted(self.at, instants, side="right")
-        return np.concatenate([[0.0], column])[place]
+        return np.concatenate([[0.0], self.value])[np.searchsorted(self.at, instants, side="right")]
 
 
 def _hours_in_range(view: View, position: Position, ticks: _Steps, instants: Times) -> Floats:

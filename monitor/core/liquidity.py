@@ -62,3 +62,19 @@ def readings(view: View, metric: str, position: Position, span_ms: int | None = 
     known = view.history(metric, position.id, source, start)
     at = np.maximum(known.at, start)
     return Readings(at, known.value, np.diff(at, append=view.now))
+
+
+def fees_in(view: View, position: Position, side: int, span_ms: int | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """When each reading of a side's fees after the first was made, and the raw units that came in since the one before. Raises Unknown without any.
+
+    A fall is a collect: what stands after it counts. Where liquidity was taken out in between nothing counts, since what was withdrawn waits
+    beside the fees until it is collected.
+    """
+    known = readings(view, f"position.fees{side}", position, span_ms)
+    steps = np.diff(known.value)
+    rises = np.where(steps >= 0, steps, known.value[1:])
+    if view.sources("position.liquidity", position.id):
+        depth = readings(view, "position.liquidity", position, span_ms)
+        held = depth.value[np.maximum(np.searchsorted(depth.at, known.at, side="right") - 1, 0)]
+        rises = np.where(np.diff(held) < 0, 0.0, rises)
+    return known.at[1:], rises

@@ -11,7 +11,7 @@ from monitor.core.book import Position
 from monitor.core.funding import HOURS_A_YEAR, aggregate, venue_rate
 from monitor.core.implied import spot_usd
 from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_perpetual
-from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, readings, unit
+from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, fees_in, readings, unit
 from monitor.core.loss import loss_of
 from monitor.core.perpetual import funding_carry_usd
 from monitor.core.positions.uniswap_v3 import pool_asset
@@ -138,9 +138,7 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
 
 def _earned(view: View, position: Position, side: int) -> float:
     """Raw units that came in over the last 30 days."""
-    known = readings(view, f"position.fees{side}", position, WINDOW_MS).value
-    rises = np.diff(known)
-    return float(np.where(rises >= 0, rises, known[1:]).sum())
+    return float(fees_in(view, position, side, WINDOW_MS)[1].sum())
 
 
 # --- carry ---

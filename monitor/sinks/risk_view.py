@@ -101,7 +101,7 @@ def says(book: Mapping[str, Any]) -> list[str]:
         said.append(f"Net delta{partly}: " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
     if "stress" in risk:
         said.append(_bad_week(risk["stress"]))
-    if "historical" in risk:
+    if risk.get("historical", {}).get("states", 0) > 1:
         said.append(_bad_day(risk["historical"]))
     if "scenario" in risk:
         worst = risk["scenario"]
