@@ -321,6 +321,12 @@ def test_a_smaller_layer_is_smaller_in_everything_and_says_what_cut_it():
     assert (layer.notional_usd, layer.capital_usd, layer.binding) == (500.0, 500.0, "halved by a; cut by b")
     assert layer.cost_usd == pytest.approx(500 * 0.04 * WEEK + 5.0)
     assert resize(resize(layer, 0.0, ""), 0.0, "").cost_usd == 5.0
+    once = resize(ask(book_of(*priced(ETH=2500.0))), 1000.0, "")
+    assert (once.cost_usd, once.capital_usd) == pytest.approx((1000 * 0.04 * WEEK + 5.0, 1000.0))
+    small = replace(layer, notional_usd=0.5, capital_usd=0.2, cost_usd=7.0)
+    assert resize(small, 0.25, "").capital_usd == 0.1
+    nothing = resize(replace(small, notional_usd=0.0), 0.0, "")
+    assert (nothing.capital_usd, nothing.cost_usd) == (0.0, 5.0)
 
 
 def test_a_new_quote_changes_cost_and_value_and_not_the_size():
