@@ -196,7 +196,8 @@ def test_a_position_of_cents_is_protected_and_one_of_nothing_is_not():
     cents, nothing = (Position(id="p2", kind="tokens", amounts={"ETH": coins}) for coins in (0.0001, 0.0))
     view = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), positions=(ETH4, cents))
     found = ask(view, position=cents)
-    assert (found.instrument, found.notional_usd) == ("short_perp", pytest.approx(0.25 * 0.25 * DOWN))
+    assert found.instrument == "short_perp"
+    assert found.notional_usd == pytest.approx(0.25 * 0.25 * DOWN)
     with pytest.raises(Unknown, match="p2 loses nothing in ETH"):
         ask(view, position=nothing)
     with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
