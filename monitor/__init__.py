@@ -28,6 +28,7 @@ Running:
     story/venues.py             what each source says at an instant
     story/book.py               whose book it is
     story/liquidity.py          its liquidity position, to the unit
+    story/loan.py               its loan
     story/macro.py              its inflation and its calendar
     story/paths.py              the lines of the plot with a market's noise
     story/plot.py               every number that was chosen
@@ -75,10 +76,10 @@ In and out:
     accounts.py                 what the sources of perpetual positions share: contradictions, hedges, positions that are closed
     oracles.py                  how old the answer of a price feed is
     hours.py                    which blocks an hour holds
-    pool_shares.py              what collectors of shares of pools have in common
+    pool_shares.py              the coins of a pool by name, and what one account has of it
     chain_logs.py               event logs over a range of blocks
     v3_contracts.py             what Uniswap v3's contracts are asked about a position, and what their answers mean
-    chain_positions.py          what collectors of positions on chains share
+    chain_positions.py          what collectors of positions on chains share: rounds of reads, each pass at one block hash
     wallets.py                  balances of wallets, whole or not at all
     chain.py                    reads of one chain, each pass at one block hash
     llama.py                    what the collectors of DefiLlama share: unknown names, days that are over
@@ -101,6 +102,7 @@ In and out:
     sinks/book_view.py          its part: what is at risk
     sinks/position_view.py      its part: one position, and how it stands
     sinks/risk_view.py          its part: greeks, stress, tail and beta of the book
+    sinks/prospect_view.py      its part: what layers would return, break-evens, the cost of capital
     sinks/layers_view.py        its part: the ladder
     sinks/markets_view.py       its part: prices, funding, TVL
     sinks/decisions.py          its part: each decision in a plain sentence
@@ -207,6 +209,7 @@ The book:
     core/marks.py               what closing an option would bring, by quote or by model
     core/condor.py              iron condors: most that can be lost, break-evens, deltas
     core/instruments.py         what a layer can be made of, with its cost and its capital
+    core/prospects.py           all of this read from the book as it stands: outlook of a layer, break-even of a position, cost of capital
     core/capital.py             what the budgets are shares of
     core/stableswap.py          Curve's stable pools: their integers, and worth at any prices
     core/weighted.py            Balancer's weighted pools: the same

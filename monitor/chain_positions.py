@@ -1,4 +1,4 @@
-"""What collectors of positions on chains share: each pass over a chain at one block hash, in two rounds of reads for all its positions.
+"""What collectors of positions on chains share: each pass over a chain at one block hash, in a few rounds of reads for all its positions.
 
 A position that cannot be read is a refused row that begins with its id; the others stand.
 """
@@ -18,13 +18,14 @@ from monitor.rpc import json_rpc
 from monitor.source import Collector, Harvest, Ports, each
 
 Result = TypeVar("Result")
+Rounds = tuple[tuple[Answer, ...], ...]
+"""What was answered so far, round by round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a position is: its chain, by name and as configured, and the block of this pass."""
+    """Where a position is: its chain as configured, and the block of this pass."""
 
-    chain_name: str
     chain: Chain
     block: Block
 
@@ -39,20 +40,17 @@ class ChainPositions(Collector):
     """`block` is where a pass reads: `latest` is retractable, `safe` is not. `endpoint` replaces the RPC URL of every chain."""
 
     kind: ClassVar[PositionKind]
+    rounds: ClassVar[int]
 
     cadence: Duration = MINUTE
     block: Literal["latest", "safe", "finalized"] = "latest"
 
-    def first_calls(self, position: Position, chain: Chain) -> tuple[Call, ...]:
-        """What is asked of addresses that are known beforehand. BadPayload where a setting is missing."""
+    def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
+        """The calls of the next round, given what those before answered. BadPayload where a setting is missing or they make no sense."""
         raise NotImplementedError
 
-    def second_calls(self, position: Position, answers: Sequence[Answer]) -> tuple[Call, ...]:
-        """What is asked of addresses that only the first answers name. BadPayload where one of these is missing or makes no sense."""
-        return ()
-
-    def parse(self, position: Position, place: Place, first: Sequence[Answer], second: Sequence[Answer]) -> list[Reading]:
-        """The readings of one position. BadPayload, with a sentence, where a part is missing or parts contradict each other."""
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
+        """The readings of one position and its pool. BadPayload, with a sentence, where a part is missing or parts contradict each other."""
         raise NotImplementedError
 
     def watched(self, watch: Watch) -> dict[str, list[Position]]:
@@ -65,29 +63,29 @@ class ChainPositions(Collector):
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-        watched = self.watched(watch)
-        return await each(partial(self._chain, ports.net, name, watch.chains[name], positions) for name, positions in watched.items())
+        return await each(partial(self._chain, ports.net, watch.chains[name], positions) for name, positions in self.watched(watch).items())
 
-    async def _chain(self, net: Net, name: str, chain: Chain, positions: Sequence[Position]) -> Harvest:
+    async def _chain(self, net: Net, chain: Chain, positions: Sequence[Position]) -> Harvest:
         reader = BlockPinnedReader(json_rpc(net, self.endpoint or chain.rpc), chain.chain_id)
-        place = Place(name, chain, await reader.pin(self.block))
+        place = Place(chain, await reader.pin(self.block))
         by_id, refused = {position.id: position for position in positions}, list[str]()
-        calls = _kept(by_id, lambda one: self.first_calls(by_id[one], chain), refused)
-        first = await reader.read_groups(place.block, calls)
-        more = _kept(first, lambda one: self.second_calls(by_id[one], first[one]), refused)
-        second = await reader.read_groups(place.block, more)
-        rows = _kept(second, lambda one: self.parse(by_id[one], place, first[one], second[one]), refused)
+        answers: dict[str, Rounds] = dict.fromkeys(by_id, ())
+        for _ in range(self.rounds):
+            calls = _kept(answers, lambda name, known: self.asks(by_id[name], chain, known), refused)
+            found = await reader.read_groups(place.block, calls)
+            answers = {name: (*answers[name], group) for name, group in found.items()}
+        rows = _kept(answers, lambda name, known: self.parse(by_id[name], place, known), refused)
         # Two positions in one pool say the same of it.
         readings = {(row.metric, row.subject): row for of_one in rows.values() for row in of_one}
         return Harvest(list(readings.values()), refused)
 
 
-def _kept(names: Mapping[str, object], make: Callable[[str], Result], refused: list[str]) -> dict[str, Result]:
-    """What is made for each name; why not, where it is not, goes to `refused`."""
+def _kept(answers: Mapping[str, Rounds], make: Callable[[str, Rounds], Result], refused: list[str]) -> dict[str, Result]:
+    """What is made for each name out of its answers; why not, where it is not, goes to `refused`."""
     made: dict[str, Result] = {}
-    for name in names:
+    for name, known in answers.items():
         try:
-            made[name] = make(name)
+            made[name] = make(name, known)
         except BadPayload as problem:
             refused.append(f"{name}: {problem}")
     return made

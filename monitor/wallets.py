@@ -9,18 +9,16 @@ from fractions import Fraction
 
 from monitor.chain import MOST_DECIMALS, MULTICALL3, Answer, Call, output
 from monitor.core.book import Chain
+from monitor.core.tokens import CHAINS
 from monitor.errors import BadPayload
 
-# The coin that pays for gas, by chain id: chainid.network.
-NATIVE: Mapping[int, str] = {
-    1: "ETH", 10: "ETH", 56: "BNB", 100: "XDAI", 137: "POL", 8453: "ETH", 42161: "ETH", 43114: "AVAX", 59144: "ETH", 534352: "ETH",
-}  # fmt: skip
+COIN_OF_ID = dict(CHAINS.values())
 NATIVE_DECIMALS = 18
 
 
 def native_coin(chain: Chain, named: str = "") -> str:
     """The chain's own coin, as named or as known by the chain's id; empty where it is neither."""
-    return named or NATIVE.get(chain.chain_id, "")
+    return named or COIN_OF_ID.get(chain.chain_id, "")
 
 
 @dataclass(frozen=True, slots=True)

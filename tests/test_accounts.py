@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from monitor.accounts import Held, agrees, both_ways, checked, told
+from monitor.collectors.venue_account import VenueAccount
 from monitor.core.book import Position
 from monitor.core.perpetual import Perpetual
+from monitor.core.secret import Secret
 from monitor.errors import BadPayload
+from monitor.venues.account import Account
 from monitor.venues.positions import Listed, Rows, Ways, parse, parse_row
 
 LONG = Held(held=Perpetual(2.0, 1500.0, 300.0), mark=1600.0, unrealised_usd=200.0, funding_usd=-3.0, maintenance_ratio=0.01, liquidation_price=1300.0)
@@ -193,3 +196,17 @@ def test_rows_of_other_markets_are_passed_over_and_rows_of_none_are_not(row: dic
 def test_a_row_that_is_wanted_is_read():
     held, refused = parse(Rows([ROW, ROW], LISTED), Ways(), frozenset({"ETH/USDT:USDT"}))
     assert ([row.held.size for row in held["ETH"]], refused) == ([-2.0, -2.0], [])
+
+
+def test_an_account_is_checked_as_it_is_written() -> None:
+    key = Secret("k")
+    for venue in ("Binance", "bi nance", "binance!"):
+        with pytest.raises(ValueError, match="as ccxt spells it"):
+            Account(venue=venue, api_key=key, secret=key)
+    with pytest.raises(ValueError, match="not supported"):
+        Account(venue="binance", api_key=key, secret=key, settle="BTC")
+    with pytest.raises(ValueError, match="cannot be a name"):
+        VenueAccount(accounts={"My Account": Account(venue="binance", api_key=key, secret=key)})
+    named = VenueAccount(accounts={"main": Account(venue="binance", api_key=key, secret=key)})
+    assert named.venues == ("main",)
+    assert "delete `account`" in named.flaw_of(Position(id="p", kind="perp", asset="ETH", venue="main", account="0x1"))

@@ -210,7 +210,7 @@ WATCH = Watch(
 )
 SUBJECTS = (
     "ETH", "spot:ETH", "chain:ethereum", "protocol:aave-v3", "lp", "pool:ethereum/0x" + "1" * 40, "lending:ethereum/aave-v3/USDC",
-    "safe:ethereum/0x" + "1" * 40, "US", "CPI", "EUR", "VIX", "SPX", "TOP50", "NYSE", "crypto",
+    "safe:ethereum/0x" + "1" * 40, "US", "CPI", "EUR", "VIX", "SPX", "TOP50", "NYSE", "crypto", "ETH-2026-12-25-2000-P",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from monitor.cli import app
 from monitor.config import discover, load
 from monitor.config.model import ALERT_TYPES
+from monitor.core.book import FIELDS_OF
 from monitor.core.proposal import NOT_BUILT
 from monitor.core.vocabulary import find_metric
 
@@ -88,6 +89,15 @@ def test_every_id_in_a_table_exists(heading: str, known: dict[str, type]):
 
     assert ids
     assert set(ids) <= set(known)
+
+
+def test_each_kind_of_position_is_told_with_what_it_needs_and_may_have():
+    told = {}
+    for kinds, needed, optional in re.findall(r"^\| (`[^|]+) \| ([^|]+) \| ([^|]*)\|", section("### Positions"), re.MULTILINE):
+        for kind in re.findall(r"`([a-z0-9-]+)`", kinds):
+            told[kind] = (set(re.findall(r"`(\w+)`", needed)), set(re.findall(r"`(\w+)`", optional)))
+    known = {kind: ({name for need in fields.needed for name in re.split(r"[|+]", need)}, set(fields.optional)) for kind, fields in FIELDS_OF.items()}
+    assert told == known
 
 
 def test_what_is_told_as_not_built_is_not_built():

@@ -63,8 +63,11 @@ def open_store(config: "Config", *, role: str | None = None) -> "SqliteStore":
 
 
 def view_of(config: "Config") -> dict[str, Any]:
-    """What the HTTP API shows of a store, read beside a running daemon or without one. Raises StoreError."""
-    from monitor.app import build_pipeline
+    """What the HTTP API shows of a store, read beside a running daemon or without one. Raises StoreError.
+
+    Where no daemon has ever run, the configuration is put in force here and nowhere else: imported rows can be looked at.
+    """
+    from monitor.app import build_pipeline, configured_event, engine_settings
     from monitor.clock import SystemClock
     from monitor.commands import wall_ms
     from monitor.shell import Shell
@@ -72,8 +75,12 @@ def view_of(config: "Config") -> dict[str, Any]:
     store = open_store(config)
     try:
         pipeline = build_pipeline(store, config, wall_ms)
+        notice = ""
+        if store.last_settings() is None:
+            notice = "No daemon has run on this store: this is what its rows and your configuration say by themselves."
+            pipeline.engine.absorb(configured_event(engine_settings(config), pipeline.engine.now or wall_ms()))
         pipeline.engine.look_again()
-        shell = Shell(pipeline, SystemClock())
+        shell = Shell(pipeline, SystemClock(), notice=notice)
         shell.recall()
         return shell.model()
     finally:

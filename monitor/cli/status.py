@@ -39,10 +39,15 @@ def status(
 
 
 def _show(model: dict[str, Any]) -> None:
+    if notice := model["now"].get("notice"):
+        typer.echo(notice)
     typer.echo(model["headline"])
     _show_book(model["book"], model["positions"])
     typer.echo("")
-    print_table(("trigger", "subject", "verdict", "distance", "why"), map(_trigger_row, model["triggers"]))
+    judged = [one for one in model["triggers"] if one["verdict"] != "NOT_CONFIGURED"]
+    print_table(("trigger", "subject", "verdict", "distance", "why"), map(_trigger_row, judged))
+    if left_out := len(model["triggers"]) - len(judged):
+        typer.echo(f"{left_out} more have no source set up for what they read: hedge-monitor check names them")
     if model["layers"]:
         typer.echo("")
         print_table(("layer", "position", "state", "notional USD", "cost USD"), map(_layer_row, model["layers"]))

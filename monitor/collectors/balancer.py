@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from monitor.chain import Address, Answer, Block, Call, amount, output, outputs, plausible, unless_absent
+from monitor.chain import Address, Answer, Call, amount, output, outputs, plausible, unless_absent
+from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.weighted import MOST_DECIMALS, ONE, proportional_exit
 from monitor.errors import BadPayload
-from monitor.pool_shares import PoolShares, Rounds, Share, coin_names, pool_subject, share_price
+from monitor.pool_shares import Share, coin_names, pool_subject, share_price
 
 # The same on every chain that has it: docs.balancer.fi, v2 deployment addresses.
 VAULT = "0xBA12222222228d8Ba445958a75a0704d566BF2C8"
@@ -32,7 +33,7 @@ NAMES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balancer(PoolShares):
+class Balancer(ChainPositions):
     """`vaults` names the Vault by chain, for forks. Shares that are staked in a gauge count only if the account is the gauge."""
 
     title = "Balancer v2"
@@ -61,7 +62,7 @@ class Balancer(PoolShares):
         tokens, _, _ = outputs(answers[1][0])
         return tuple(Call(token, "erc20", "decimals") for token in tokens if token != pool.lower())
 
-    def parse(self, position: Position, block: Block, answers: Rounds) -> list[Reading]:
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         about, held = dict(zip(NAMES, answers[0], strict=False)), answers[0][-1]
         tokens, balances, _ = outputs(answers[1][0])
         # A composable pool keeps its own unminted shares among its tokens: nobody's, and never paid out.
@@ -76,7 +77,7 @@ class Balancer(PoolShares):
         raw = tuple(plausible(balance) for balance in _without(own, balances))
         names = coin_names(position, coins)
         share = Share(names, decimals, raw, proportional_exit(raw, decimals, shares, supply), shares)
-        return list(share.readings(position, block, _shape(about, names, decimals, own, shares)))
+        return list(share.readings(position, place, _shape(about, names, decimals, own, shares)))
 
 
 def _without(places: Sequence[int], values: Sequence[Value]) -> tuple[Value, ...]:

@@ -9,22 +9,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from monitor.chain import Address, Answer, Block, Call, Failed, amount, output, unless_absent
+from monitor.chain import Address, Answer, Call, Failed, amount, output, unless_absent
+from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.stableswap import A_PRECISION, balanced_withdrawal
 from monitor.errors import BadPayload
-from monitor.pool_shares import NATIVE, PoolShares, Rounds, Share, coin_names, pool_subject, share_price
+from monitor.pool_shares import NATIVE, Share, coin_names, pool_subject, share_price
 
 ABI, MOST_COINS = "curve_pool", 8
 NAMES = ("N_COINS", "A", "A_precise", "gamma", "get_virtual_price", "stored_rates", "lp_token", "token")
 # Pools that tell neither lp_token nor token: docs.curve.finance, Deployment Addresses.
 LP_TOKENS: Mapping[str, str] = {"ethereum/0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7": "0x6c3F90f043a72FA612cbac8115EE7e52BDe6E490"}
-Place = Annotated[str, Field(pattern=r"^[a-z0-9\-]+/0x[0-9a-fA-F]{40}$")]
+Pool = Annotated[str, Field(pattern=r"^[a-z0-9\-]+/0x[0-9a-fA-F]{40}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(PoolShares):
+class Curve(ChainPositions):
     """`lp_tokens` gives the token of the shares of `chain/0xpool` where the pool itself does not tell it.
 
     Pools whose coins are counted as uint256 and kept at one peg: not those of early 2020 that count as int128, nor cryptoswap.
@@ -35,7 +36,7 @@ class Curve(PoolShares):
     kind = "curve"
     rounds = 2
 
-    lp_tokens: Mapping[Place, Address] = field(default_factory=dict)
+    lp_tokens: Mapping[Pool, Address] = field(default_factory=dict)
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """Shares and the pool's numbers; amounts and balances where the position names its coins. Well-known ones come with them."""
@@ -62,7 +63,7 @@ class Curve(PoolShares):
         place = f"{position.chain}/{position.pool.lower()}"
         return named.get(place) or next((str(answer[0]) for answer in told if answer is not None), position.pool)
 
-    def parse(self, position: Position, block: Block, answers: Rounds) -> list[Reading]:
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         coins, balances = parse_coins(answers[0][: 2 * MOST_COINS])
         about = dict(zip(NAMES, answers[0][2 * MOST_COINS :], strict=True))
         supply, shares = _shares(position, *answers[1][:2])
@@ -72,7 +73,7 @@ class Curve(PoolShares):
         share = Share(names, decimals, balances, balanced_withdrawal(balances, shares, supply), shares)
         price = share_price(about["get_virtual_price"], shares)
         pool = {"amplification": parse_amplification(about), **_rates(about, names, decimals), **price}
-        return list(share.readings(position, block, pool))
+        return list(share.readings(position, place, pool))
 
 
 def _shares(position: Position, supply: Answer, held: Answer) -> tuple[int, int]:

@@ -4,14 +4,13 @@ The amount is `previewRedeem`, which EIP-4626 wants after the vault's own fees: 
 the price of a whole share. Neither says whether the vault could pay today: limits and queues are not in them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
 from monitor.chain import MOST_DECIMALS, Address, Answer, Call, output
-from monitor.chain_positions import ChainPositions, Place
+from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
 from monitor.core.tokens import ASSET_OF, underlying
@@ -30,6 +29,7 @@ class Erc4626(ChainPositions):
     title: ClassVar[str] = "ERC-4626 vaults"
     homepage: ClassVar[str] = "https://eips.ethereum.org/EIPS/eip-4626"
     kind: ClassVar[PositionKind] = "erc-4626"
+    rounds: ClassVar[int] = 2
 
     by_request: tuple[AnyCase, ...] = ()
 
@@ -41,19 +41,20 @@ class Erc4626(ChainPositions):
             found |= {(f"position.amount.{asset}", position.id) for asset in position.assets[:1]}
         return frozenset(found)
 
-    def first_calls(self, position: Position, chain: Chain) -> tuple[Call, ...]:
+    def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         vault = position.pool
-        return (*(Call(vault, ABI, name) for name in ("asset", "decimals", "totalSupply")), Call(vault, ABI, "balanceOf", (position.account,)))
-
-    def second_calls(self, position: Position, answers: Sequence[Answer]) -> tuple[Call, ...]:
-        vault, whole_share, supply, shares = position.pool, 10 ** _digits("the vault", answers[1]), int(output(answers[2])), int(output(answers[3]))
+        if not answers:
+            return (*(Call(vault, ABI, name) for name in ("asset", "decimals", "totalSupply")), Call(vault, ABI, "balanceOf", (position.account,)))
+        [(asset, digits, *held)] = answers
+        whole_share, (supply, shares) = 10 ** _digits("the vault", digits), (int(output(answer)) for answer in held)
         if shares > supply:
             raise BadPayload(f"{shares:.3e} shares of {supply:.3e} cannot be: ask another node")
         pays = "convertToAssets" if vault.lower() in self.by_request else "previewRedeem"
-        token = str(output(answers[0]))
+        token = str(output(asset))
         return (Call(token, "erc20", "decimals"), Call(vault, ABI, "convertToAssets", (whole_share,)), Call(vault, ABI, pays, (shares,)))
 
-    def parse(self, position: Position, place: Place, first: Sequence[Answer], second: Sequence[Answer]) -> list[Reading]:
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
+        first, second = answers
         asset = asset_of(position, int(output(first[0]), 16))
         unit = 10 ** _digits("the vault's asset", second[0])
         try:

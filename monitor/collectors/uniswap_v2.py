@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator
 
 from monitor.chain import MOST_DECIMALS, Address, Answer, Call, amount, output, outputs
-from monitor.chain_positions import ChainPositions, Place
+from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.constant_product import MOST_RESERVE, SIXTH, Pair, ProtocolShare, burned
 from monitor.core.observation import Reading
@@ -31,6 +31,7 @@ class UniswapV2(ChainPositions):
     title: ClassVar[str] = "Uniswap v2 and forks"
     homepage: ClassVar[str] = "https://docs.uniswap.org/contracts/v2/overview"
     kind: ClassVar[PositionKind] = "uniswap-v2"
+    rounds: ClassVar[int] = 2
 
     protocol_shares: Mapping[AnyCase, ProtocolShare] = field(default_factory=dict)
 
@@ -42,17 +43,17 @@ class UniswapV2(ChainPositions):
             found |= {(f"pool.reserve{side}", _subject(position)) for side in (0, 1)}
         return frozenset(found)
 
-    def first_calls(self, position: Position, chain: Chain) -> tuple[Call, ...]:
-        names = ("factory", "token0", "token1", "getReserves", "kLast", "totalSupply")
-        return (*(Call(position.pool, PAIR_ABI, name) for name in names), Call(position.pool, PAIR_ABI, "balanceOf", (position.account,)))
-
-    def second_calls(self, position: Position, answers: Sequence[Answer]) -> tuple[Call, ...]:
-        factory, *tokens = (str(output(answer)) for answer in answers[:3])
+    def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
+        if not answers:
+            names = ("factory", "token0", "token1", "getReserves", "kLast", "totalSupply")
+            return (*(Call(position.pool, PAIR_ABI, name) for name in names), Call(position.pool, PAIR_ABI, "balanceOf", (position.account,)))
+        factory, *tokens = (str(output(answer)) for answer in answers[0][:3])
         decimals = (Call(token, "erc20", "decimals") for token in tokens)
         balances = (Call(token, "erc20", "balanceOf", (position.pool,)) for token in tokens)
         return (Call(factory, "uniswap_v2_factory", "feeTo"), *decimals, *balances)
 
-    def parse(self, position: Position, place: Place, first: Sequence[Answer], second: Sequence[Answer]) -> list[Reading]:
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
+        first, second = answers
         pair, shares = parse_pair(first, second), amount(first[6])
         share = self.protocol_shares.get(str(output(first[0])).lower(), SIXTH)
         try:

@@ -1,13 +1,13 @@
 """Wallets of positions of kind `tokens`: the chain's own coin and ERC-20s, read at one block hash a pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from monitor.chain import Address, Answer, Call
-from monitor.chain_positions import ChainPositions, Place
+from monitor.chain import Address, Call
+from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
 from monitor.core.tokens import token_of
@@ -28,6 +28,7 @@ class WalletTokens(ChainPositions):
     title: ClassVar[str] = "Wallets"
     homepage: ClassVar[str] = "https://eips.ethereum.org/EIPS/eip-20"
     kind: ClassVar[PositionKind] = "tokens"
+    rounds: ClassVar[int] = 1
 
     tokens: Mapping[Named, Address] = field(default_factory=dict)
     native: Mapping[str, Coin] = field(default_factory=dict)
@@ -37,12 +38,12 @@ class WalletTokens(ChainPositions):
         positions = (one for positions in self.watched(watch).values() for one in positions)
         return frozenset((f"position.amount.{asset}", position.id) for position in positions for asset in position.assets)
 
-    def first_calls(self, position: Position, chain: Chain) -> tuple[Call, ...]:
+    def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         return self._wallet(position, chain).calls()
 
-    def parse(self, position: Position, place: Place, first: Sequence[Answer], second: Sequence[Answer]) -> list[Reading]:
+    def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         wallet = self._wallet(position, place.chain)
-        amounts = wallet.amounts(dict(zip(wallet.calls(), first, strict=True)))
+        amounts = wallet.amounts(dict(zip(wallet.calls(), *answers, strict=True)))
         return list(place.readings("position", position.id, {f"amount.{asset}": amount for asset, amount in amounts.items()}))
 
     def _wallet(self, position: Position, chain: Chain) -> Wallets:

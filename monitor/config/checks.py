@@ -8,29 +8,10 @@ from urllib.parse import SplitResult, urlsplit
 from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.book import Book, Chain
+from monitor.core.tokens import CHAINS
 from monitor.core.vocabulary import ASSET, LENDING, TVL_SUBJECT
 
-CHAIN_IDS = {
-    "ethereum": 1,
-    "optimism": 10,
-    "bsc": 56,
-    "gnosis": 100,
-    "unichain": 130,
-    "polygon": 137,
-    "sonic": 146,
-    "zksync": 324,
-    "worldchain": 480,
-    "mantle": 5000,
-    "base": 8453,
-    "arbitrum": 42161,
-    "celo": 42220,
-    "avalanche": 43114,
-    "ink": 57073,
-    "linea": 59144,
-    "blast": 81457,
-    "scroll": 534352,
-    "sepolia": 11155111,
-}
+CHAIN_IDS = {name: chain_id for name, (chain_id, _) in CHAINS.items()}
 # Kinds of which the number of assets is known.
 _ADDRESS_DIGITS = 40
 _CAPITAL_FROM = 8  # EIP-55: a letter is a capital where the hash's digit is at least this

@@ -9,17 +9,19 @@ from monitor.config.draft import Draft, nearest, shown
 from monitor.config.yaml_text import Path
 from monitor.core.amm import MAX_TICK, MIN_TICK
 from monitor.core.book import COMMON_FIELDS, FIELDS_OF, Position
-from monitor.core.tokens import MAJORS, STABLES
+from monitor.core.tokens import MAJORS, STABLES, underlying
 from monitor.core.vocabulary import POSITION
 from monitor.core.vocabulary import PROTOCOL as PROTOCOL_SUBJECT
 
 ASSETS_OF = {"uniswap-v2": 2, "uniswap-v3": 2, "uniswap-v4": 2, "erc-4626": 1}
+_ONE_RESERVE = {"WETH": "ETH", "WBTC": "BTC"}
 LIABILITIES = "treasury.liabilities_usd"
 HOLDINGS = ("treasury.stables_usd", *(f"treasury.tokens.{asset}" for asset in sorted(STABLES | MAJORS)))
 
 
 def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
     first: dict[str, int] = {}
+    _check_overlaps(draft, positions)
     for index, position in positions.items():
         here: Path = ("positions", index)
         if position.id in first:
@@ -32,6 +34,45 @@ def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Map
                 (*here, "chain"),
                 f"{shown(position.chain)!r} is not under `chains`; add it there with its `rpc` ({nearest(position.chain, chains)})",
             )
+
+
+def _check_overlaps(draft: Draft, positions: Mapping[int, Position]) -> None:
+    """What is read may be declared once only, else the book would count it twice."""
+    first: dict[tuple[object, ...], int] = {}
+    for index, position in positions.items():
+        for one in _read_by(position):
+            earlier = first.setdefault(one, index)
+            if earlier != index:
+                place = draft.place(("positions", earlier))
+                draft.add(("positions", index), f"holds what the position at {place} holds already, and would count twice; delete one of the two")
+                break
+
+
+def _read_by(position: Position) -> list[tuple[object, ...]]:
+    """Names for each thing of its own that a position reads; none where it is declared."""
+    kind, account = position.kind, position.account.lower()
+    if kind == "perp" and position.venue:
+        return [(kind, position.venue, account, underlying(position.asset))]
+    if kind == "treasury":
+        return [(kind, position.protocol)]
+    if not position.chain or position.amounts:
+        return []
+    here = (kind, position.chain, account)
+    if kind in ("tokens", "aave-v3"):
+        return [(*here, asset) for asset in dict.fromkeys(position.assets)]
+    if kind == "compound-v3":
+        return [(*here, *position.assets[:1])]
+    return [(*here, position.pool.lower(), position.token_id, position.tick_lower, position.tick_upper)]
+
+
+def _check_doubles(draft: Draft, here: Path, position: Position) -> None:
+    """An asset that is named twice is read twice; in a lending market a coin and what wraps it are one."""
+    if position.kind in ASSETS_OF:
+        return
+    lent = position.kind in ("aave-v3", "compound-v3")
+    names = [_ONE_RESERVE.get(asset.upper(), asset) if lent else asset for asset in position.assets]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        draft.add((*here, "assets"), f"{shown(name)!r} is named twice and would count twice; name it once")
 
 
 def warn_of_treasuries(draft: Draft, positions: Iterable[Position], provided: Container[tuple[str, str]]) -> None:
@@ -68,6 +109,7 @@ def _check_position(draft: Draft, here: Path, position: Position) -> None:
         draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
     _check_fields(draft, here, position)
     _check_names(draft, here, position)
+    _check_doubles(draft, here, position)
     _check_numbers(draft, here, position)
     if position.expiry:
         _check_contract(draft, here, position)
@@ -86,6 +128,10 @@ def _check_fields(draft: Draft, here: Path, position: Position) -> None:
 
 
 def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
+    if position.token_id is not None and position.pool:
+        draft.add((*here, "pool"), "belongs to a range without an NFT; delete it, or delete `token_id`")
+    if position.credit < 0:
+        draft.add((*here, "credit"), "must not be below 0: write what was received for one coin or index unit")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
         draft.add((*here, "token_id"), "must be a whole number from 0 to 2^256 - 1")
     if position.tick_lower is not None and position.tick_upper is not None and not MIN_TICK <= position.tick_lower < position.tick_upper <= MAX_TICK:

@@ -77,7 +77,7 @@ FIELDS_OF: Mapping[PositionKind, Fields] = {
     "aave-v3": Fields(("chain", "account", "assets")),
     "compound-v3": Fields(("chain", "account", "assets")),
     "perp": Fields(("asset", "size|venue"), ("account", "entry_price", "margin")),
-    "option": Fields(("asset", "right", "strike", "expiry", "size"), ("venue", "entry_price")),
+    "option": Fields(("asset", "right", "strike", "expiry", "size"), ("venue",)),
     "iron-condor": Fields(("asset", "strikes", "expiry", "size"), ("venue", "credit")),
     "tokens": Fields(("amounts|chain+account+assets",)),
     "treasury": Fields(("protocol",)),

@@ -1,6 +1,7 @@
 """What the budgets are shares of: the book's own capital (ALVH)."""
 
 from monitor.core.book import Position
+from monitor.core.condor import condor_of
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -18,8 +19,15 @@ def portfolio_capital_usd(view: View) -> float:
 
 
 def defined_risk_capital_usd(view: View) -> float:
-    """The hedge envelope, 10% of portfolio capital. Condors, whose maximum loss would add to it, are not positions yet."""
-    return max(0.0, portfolio_capital_usd(view)) * view.settings.book.envelope
+    """The hedge envelope, 10% of portfolio capital, and the most that the condors which are open can lose."""
+    envelope_usd = max(0.0, portfolio_capital_usd(view)) * view.settings.book.envelope
+    return envelope_usd + sum(_most_lost_usd(view, one) for one in view.settings.positions)
+
+
+def _most_lost_usd(view: View, condor: Position) -> float:
+    """Nothing from its expiry on, nor where its credit is not declared: too much would be allowed on a guess."""
+    held = condor_of(condor, view.now)
+    return max(0.0, held.max_loss_usd) if held is not None and condor.credit else 0.0
 
 
 def _equity_usd(view: View, position: Position) -> float:

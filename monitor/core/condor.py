@@ -7,8 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from monitor.core.black import Right
+from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure, Scenario, Together, Values
-from monitor.core.options import OptionLeg
+from monitor.core.options import YEAR_MS, OptionLeg, expiry_ms
+from monitor.core.tokens import underlying
 
 SHORT_DELTAS = (0.15, 0.25)
 """Between these the delta of each sold option should lie (ALVH)."""
@@ -121,6 +123,27 @@ class IronCondor:
     def _at_strikes(self) -> tuple[float, ...]:
         # Between the strikes profit is a straight line, beyond them it is flat: its extremes lie at strikes.
         return tuple(float(self.settled_usd(strike)) for strike in self.strikes)
+
+
+def condor_of(position: Position, now: int, exposure: Exposure | None = None) -> IronCondor | None:
+    """A declared condor, `now` in epoch milliseconds, at the rate and the skews that its legs are valued at in `exposure`.
+
+    None from its expiry on, and for any other kind.
+    """
+    if position.kind != "iron-condor" or now >= (expires := expiry_ms(position.asset, position.expiry)):
+        return None
+    low, put, call, high = (float(strike) for strike in position.strikes)
+    legs = [leg for leg in exposure.parts if isinstance(leg, OptionLeg)] if isinstance(exposure, Together) else []
+    first, second, third, fourth = (leg.skew for leg in legs) if legs else (0.0, 0.0, 0.0, 0.0)
+    return IronCondor(
+        asset=underlying(position.asset),
+        strikes=(low, put, call, high),
+        years=(expires - now) / YEAR_MS,
+        size=float(position.size),
+        credit_usd=float(position.credit),
+        rate=legs[0].rate if legs else 0.0,
+        skews=(first, second, third, fourth),
+    )
 
 
 def crossings(exposure: Exposure, asset: str, scenario: Scenario, usd: float, within: tuple[float, float]) -> tuple[float, ...]:

@@ -170,8 +170,13 @@ def protected_usd(view: View) -> float:
 
 
 def hedge_ratio(view: View) -> float:
-    """Protected notional over stressed exposure. Raises Unknown where there is nothing to protect, or where the exposure is not known."""
+    """Protected notional over stressed exposure: where that is of a rise, a short perpetual protects nothing, it loses there as well.
+
+    Raises Unknown where there is nothing to protect, or where the exposure is not known.
+    """
     stressed = stressed_exposure_usd(view)
     if stressed <= 0:
         raise Unknown("nothing", "the book has no exposure that loses in the adverse direction: there is nothing to protect")
-    return protected_usd(view) / stressed
+    if adverse(view) < 0:
+        return protected_usd(view) / stressed
+    return fsum(one.proposal.notional_usd for one in layers_in_force(view) if one.proposal.instrument != "short_perp") / stressed

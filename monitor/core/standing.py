@@ -78,6 +78,8 @@ def range_of(view: View, position: Position) -> Range:
     """
     tick, lower, upper = (int(newest(view, f"position.{name}", position).value) for name in ("tick", "tick_lower", "tick_upper"))
     root = float(newest(view, "position.sqrt_price_x96", position).value) / Q96
+    if root == 0:
+        raise Unknown("price", "its pool was never initialised: it has no price yet")
     scale = unit(view, position, 0) / unit(view, position, 1)
     known = readings(view, "position.tick", position)
     inside = np.flatnonzero((lower <= known.value) & (known.value < upper))

@@ -30,20 +30,32 @@ _ADDRESSES: dict[str, dict[str, str]] = {
         "0x0b2c639c533813f4aa9d7837caf62653d097ff85": "USDC",
     },
 }
-# The chain's own coin, which a pool of Uniswap v4 holds unwrapped under the address 0 (always as token0).
-_COINS = {
-    "ethereum": "ETH",
-    "arbitrum": "ETH",
-    "base": "ETH",
-    "optimism": "ETH",
-    "unichain": "ETH",
-    "polygon": "POL",
-    "bsc": "BNB",
-    "avalanche": "AVAX",
+# Chains by name: the id, and the coin that pays for gas, which a pool of Uniswap v4 holds unwrapped under the address 0 (always as token0);
+# that of a test net is worth nothing and has no name here. chainid.network.
+CHAINS = {
+    "ethereum": (1, "ETH"),
+    "optimism": (10, "ETH"),
+    "bsc": (56, "BNB"),
+    "gnosis": (100, "XDAI"),
+    "unichain": (130, "ETH"),
+    "polygon": (137, "POL"),
+    "sonic": (146, "S"),
+    "zksync": (324, "ETH"),
+    "worldchain": (480, "ETH"),
+    "mantle": (5000, "MNT"),
+    "base": (8453, "ETH"),
+    "arbitrum": (42161, "ETH"),
+    "celo": (42220, "CELO"),
+    "avalanche": (43114, "AVAX"),
+    "ink": (57073, "ETH"),
+    "linea": (59144, "ETH"),
+    "blast": (81457, "ETH"),
+    "scroll": (534352, "ETH"),
+    "sepolia": (11155111, ""),
 }
 ASSET_OF: dict[tuple[str, int], str] = {
     (chain, int(address, 16)): asset for chain, tokens in _ADDRESSES.items() for address, asset in tokens.items()
-} | {(chain, 0): coin for chain, coin in _COINS.items()}
+} | {(chain, 0): coin for chain, (_, coin) in CHAINS.items() if coin}
 
 # The tokens of the table above that are named by the coin they redeem for, by their own names.
 _WRAPPED = {"WETH": "ETH", "WBTC": "BTC"}

@@ -171,7 +171,7 @@ class View:
             # A hole at the old end shrinks as the window moves on: time alone can mend it.
             self.wake(int(at[0]) - FRESH_CADENCES * cadence_ms + span_ms)
             self._must_be_covered(at, span_ms, cadence_ms, metric, subject, source)
-        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.value[inside], dtype=np.float64), cadence_ms, source)
+        return Window(at, np.array(series.known_at[inside], dtype=np.int64), np.array(series.floats[inside], dtype=np.float64), cadence_ms, source)
 
     def history(self, metric: str, subject: str, source: str, since: int = 0) -> Window:
         """Every point up to now, fresh or not, from the one that still held at `since` (epoch milliseconds); 0 is from the first on.
@@ -184,7 +184,7 @@ class View:
             raise Unknown("missing", f"{source} has no {metric} of {subject} yet")
         inside = slice(max(0, series.between(0, since).stop - 1), stop)
         at, known_at = np.array(series.at[inside], dtype=np.int64), np.array(series.known_at[inside], dtype=np.int64)
-        return Window(at, known_at, np.array(series.value[inside], dtype=np.float64), 0, source)
+        return Window(at, known_at, np.array(series.floats[inside], dtype=np.float64), 0, source)
 
     def bars(self, metric: str, subject: str, source: str, count: int, minimum: int) -> Window:
         """The newest closed bars without a gap, at most `count`; of a daily value that has sessions, the newest sessions.
@@ -204,7 +204,7 @@ class View:
         # Days of rest that have a value (the end of a month, an early hour of another continent) are no bars and must not use up the count.
         run = slice(max(0, end - (2 * count + LONGEST_REST_DAYS if in_sessions else count)), end)
         at, known_at = np.array(series.at[run], dtype=np.int64), np.array(series.known_at[run], dtype=np.int64)
-        values = np.array(series.value[run], dtype=np.float64)
+        values = np.array(series.floats[run], dtype=np.float64)
         if in_sessions:
             kept = np.flatnonzero(are_sessions(calendar_of(row, subject), at))[-count:]
             at, known_at, values = at[kept], known_at[kept], values[kept]
@@ -244,7 +244,7 @@ class View:
             held = np.array(series.at[inside], dtype=np.int64)
             here = np.searchsorted(at, held)
             same = at[here] == held
-            values[here[same]] = np.array(series.value[inside], dtype=np.float64)[same]
+            values[here[same]] = np.array(series.floats[inside], dtype=np.float64)[same]
         return values
 
     def prices_usd(self, asset: str) -> Mapping[tuple[str, str], float]:

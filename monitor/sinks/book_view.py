@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.book import Position
+from monitor.core.capital import defined_risk_capital_usd
 from monitor.core.implied import scenario_now
 from monitor.core.layers import describe
 from monitor.core.risk import hedge_ratio, layer_exposure, layers_in_force, net_greeks, protected_usd
@@ -25,12 +26,11 @@ SESSION_SHARE, TIER_SHARE = 0.25, 0.50
 TIERS = ("short", "intermediate", "structural")
 
 
-def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def book_view(engine: "Engine", view: View, now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
     `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
     """
-    view = engine.view()
     valued: dict[str, Valuation | Unknown] = {p.id: _value(view, p) for p in engine.settings.positions}
     positions = [{**position_view(view, p, valued[p.id]), "layers": _layers(engine, p)} for p in engine.settings.positions]
     unvalued = [name for name, value in valued.items() if isinstance(value, Unknown)]
@@ -49,7 +49,7 @@ def book_view(engine: "Engine", now: int) -> tuple[dict[str, Any], list[dict[str
         net_delta_usd=delta or None,
         protected_ratio=_protected(view, valued) if not unvalued else None,
         capital_usd=capital_usd,
-        session=_session(engine, capital_usd, now),
+        session=_session(engine, view, capital_usd, now),
         risk=risk_view(view) or None,
     )
     return {**book, "says": says(book) if positions else []}, positions
@@ -109,12 +109,12 @@ def _capital(engine: "Engine", equity_usd: float | None) -> float | None:
     return min(equity_usd, cap) if cap > 0 else equity_usd
 
 
-def _session(engine: "Engine", capital_usd: float | None, now: int) -> dict[str, Any] | None:
+def _session(engine: "Engine", view: View, capital_usd: float | None, now: int) -> dict[str, Any] | None:
     """Capital that new layers may still tie up before midnight UTC, as the gate `session-cap` counts it; absent while that gate is off."""
     plug = engine.settings.gates.get("session-cap")
     if plug is None or not plug.enabled or capital_usd is None or capital_usd <= 0:
         return None
-    cap = capital_usd * engine.settings.book.envelope * float(plug.settings.get("share", SESSION_SHARE))
+    cap = defined_risk_capital_usd(view) * float(plug.settings.get("share", SESSION_SHARE))
     tier_cap = cap * float(plug.settings.get("tier_share", TIER_SHARE))
     used = dict.fromkeys(TIERS, 0.0)
     for layer in engine.state.ledger:

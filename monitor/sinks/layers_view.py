@@ -6,7 +6,9 @@ from monitor.core.effects import Held
 from monitor.core.layers import describe
 from monitor.core.ledger import Layer
 from monitor.core.state import Instance
+from monitor.core.view import View
 from monitor.sinks import shapes
+from monitor.sinks.prospect_view import returns_view
 from monitor.sinks.shapes import present
 
 if TYPE_CHECKING:
@@ -16,19 +18,20 @@ TIERS = {"short": "0 to 7 days", "intermediate": "15 to 45 days", "structural": 
 SHOWN = 200
 
 
-def layers_view(engine: "Engine") -> list[dict[str, Any]]:
+def layers_view(engine: "Engine", view: View) -> list[dict[str, Any]]:
     """Layers that live, newest first, then the newest of those that are past."""
     newest = sorted(engine.state.ledger, key=lambda one: (not one.live, -one.moved_at, one.id))
-    return [_layer(engine, one) for one in newest[:SHOWN]]
+    return [_layer(engine, view, one) for one in newest[:SHOWN]]
 
 
-def _layer(engine: "Engine", layer: Layer) -> dict[str, Any]:
+def _layer(engine: "Engine", view: View, layer: Layer) -> dict[str, Any]:
     return {
         "id": layer.id,
         "state": layer.state,
         "live": layer.live,
         "what": describe(layer.proposal),
         **shapes.proposal(layer.proposal),
+        **(returns_view(view, layer.proposal) if layer.live else {}),
         **present(reason=layer.reason, by=layer.by, proposed_at=layer.proposed_at, moved_at=layer.moved_at, valid_until=layer.valid_until),
         "conditions": shapes.conditions(layer.proposal.conditions),
         "evidence": shapes.evidence(layer.proposal.evidence, engine.now),

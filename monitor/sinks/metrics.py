@@ -176,6 +176,11 @@ def _by_asset(key: str) -> Callable[[Model], Iterator[Row]]:
     return rows
 
 
+def _net_delta(model: Model) -> Iterator[Row]:
+    for asset, usd in model["book"].get("net_delta_usd", {}).items():
+        yield {"asset": asset}, usd
+
+
 def _stress(model: Model) -> Iterator[Row]:
     if (stress := _risk(model).get("stress")) is not None:
         yield {"layers": "without"}, stress["loss_usd"]
@@ -245,7 +250,7 @@ GAUGES: Table = {
         ("position",),
         _each("positions", "health_factor", position="id"),
     ),
-    "book_delta_usd": ("net delta of the book, its layers in force included", ("asset",), _by_asset("delta_usd")),
+    "book_delta_usd": ("net delta of the book, its layers in force included", ("asset",), _net_delta),
     "book_gamma_usd": ("change of the net delta by a rise of 1%", ("asset",), _by_asset("gamma_usd")),
     "book_stress_loss_usd": ("loss in the adverse 1.5 sigma move of 7 days", ("layers",), _stress),
     "book_value_at_risk_usd": ("loss of one day that is not exceeded", ("method", "level"), _tails("var")),

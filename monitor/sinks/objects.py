@@ -117,8 +117,7 @@ Session
   left_ratio: number
   left_by_tier_usd: {usd}
 Greeks
-  delta_usd: usd -- the coins held, at their price
-  gamma_usd?: usd -- what is gained of these in a rise of 1%
+  gamma_usd?: usd -- what the delta gains in a rise of 1%
   vega_usd?: usd -- for one volatility point more
 Stress
   sigmas: number
@@ -139,12 +138,20 @@ Beta
   value: number -- of the book's equity to the S&P 500
   standard_error: number
   sessions: integer
+Capital
+  risk_free: number
+  risk_free_source: text
+  wacc?: number -- interest, funding, margin and the premium of a year over equity
+  native_yield?: number -- fees and interest received
+  capm_return?: number -- risk-free rate, beta and native yield
+  unknown?: {text}
 Risk
-  greeks?: {Greeks} -- by asset, over positions and layers in force
+  greeks?: {Greeks} -- by asset, over positions and layers in force, where there are any
   stress?: Stress
   historical?: Tail -- as the days of the last year were
   scenario?: Tail -- by named stress days and sigma moves
   beta?: Beta
+  capital?: Capital
   unknown?: {text} -- what cannot be said, and why
 Book
   positions: integer
@@ -154,7 +161,7 @@ Book
   equity_usd?: usd -- what is held, perps at their margin; absent while a position cannot be valued
   valued_usd?: usd -- then, the sum of those that can
   unvalued?: [text]
-  net_delta_usd?: {usd} -- by asset, over positions and layers in force
+  net_delta_usd?: {usd} -- by asset, over the positions that can be valued and the layers in force
   protected_ratio?: number -- notional of the layers in force over the exposure at the adverse price
   capital_usd?: usd
   session?: Session
@@ -165,6 +172,33 @@ HeldLayer
   state: text
   tier: text
   what: text
+BreakEvens
+  count: none|one|two|more than two
+  prices_usd: [usd]
+  touches_usd?: [usd] -- zero there, with the same sign on both sides
+BreakEven
+  alone: BreakEvens
+  with_layers: BreakEvens -- as if they were free
+  with_cost: BreakEvens
+Path
+  sigmas: number
+  price_usd: usd -- of the position's risk asset
+  layer_usd: usd -- gained by the layer, net of its cost
+  layer_return: number -- on its capital
+  hedged_usd: usd
+  hedged_return: number -- of position and layer, on their capital
+  kind: holding-period|xirr
+Thin
+  depth_down: number
+  cost_usd: usd
+  paths: [Path]
+  break_even: BreakEven
+Returns
+  cost_usd: usd
+  paths: [Path]
+  break_even: BreakEven
+  lens: [Thin] -- with depth down and funding at its 99th percentile
+  iv_basis: text
 Fees
   uncollected_usd: usd
   earned_usd?: usd -- over the last 30 days
@@ -199,6 +233,7 @@ Position
   layers: [HeldLayer]
   unknown?: text -- why it cannot be valued
   value_usd?: usd -- its equity: of a perp its margin and profit
+  basis?: text -- how it was priced, where there is more than one way: the quotes of its options, or their model
   amounts?: {number}
   delta_usd?: {usd}
   gamma_usd?: {usd}
@@ -210,6 +245,9 @@ Position
   carry?: Carry
   health_factor?: number
   liquidations?: [Liquidation]
+  break_even?: BreakEven -- in 7 days
+  break_even_unknown?: text
+  basis?: text -- how it was priced, where there is more than one way
   missing?: {text} -- what applies and cannot be said, and why
   says?: [text] -- how it stands, in words
   amount0?: exact
@@ -254,6 +292,8 @@ Trigger
   episode?: Episode
 Layer
   +Asked
+  returns?: Returns -- over 7 days from now
+  returns_unknown?: text
   id: text
   state: proposed|approved|active|closing|closed|rejected|expired|retracted
   live: flag

@@ -5,15 +5,20 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from monitor.core.book import Position
+from monitor.core.condor import condor_of
 from monitor.core.implied import scenario_now
-from monitor.core.risk import net_greeks
+from monitor.core.prospects import position_break_even
+from monitor.core.risk import layers_in_force, net_greeks
 from monitor.core.standing import standing
 from monitor.core.tokens import STABLES
 from monitor.core.valuation import chain_state
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Carry, Fees, Liquidation, Loss, Range, Standing, Valuation
+from monitor.sinks.prospect_view import break_even_view
 from monitor.sinks.shapes import present
+
+BENT = frozenset({"curve", "balancer", "option", "iron-condor"})
 
 
 def position_view(view: View, position: Position, value: Valuation | Unknown) -> dict[str, Any]:
@@ -25,12 +30,19 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
     return {
         **named,
         "value_usd": value.value_usd,
+        **present(basis=value.basis),
         "amounts": dict(value.amounts),
         "delta_usd": dict(value.delta_usd),
         **_greeks(view, value),
         **plain(replace(stands, unknown={})),
         **present(missing=dict(stands.unknown) or None),
-        "says": says(position, stands),
+        **_break_even(view, position, value),
+        **present(basis=value.basis),
+        "says": [
+            *([f"{value.basis[0].upper()}{value.basis[1:]}"] if value.basis else []),
+            *_condor(view, position, value),
+            *says(position, stands),
+        ],
     }
 
 
@@ -66,6 +78,16 @@ def _greeks(view: View, value: Valuation) -> dict[str, Any]:
     return present(gamma_usd=gamma or None, vega_usd=vega or None)
 
 
+def _break_even(view: View, position: Position, value: Valuation) -> dict[str, Any]:
+    """Where it breaks even in a week. Of what bends nowhere that is today's price and says nothing: it is left out."""
+    if not position.kind.startswith("uniswap-") and position.kind not in BENT:
+        return {}
+    try:
+        return {"break_even": break_even_view(position_break_even(view, position, value))}
+    except Unknown as why:
+        return {"break_even_unknown": why.reason}
+
+
 def says(position: Position, stands: Standing) -> list[str]:
     """How it stands, a plain sentence each."""
     said = []
@@ -80,7 +102,27 @@ def says(position: Position, stands: Standing) -> list[str]:
     said += [_liquidation(one) for one in stands.liquidations]
     if stands.carry is not None:
         said += _carry(stands.carry)
-    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(stands.unknown.items())]
+    return said + not_known(stands.unknown)
+
+
+def not_known(unknown: Mapping[str, str]) -> list[str]:
+    """What cannot be said, each reason once with all that waits for it."""
+    names: dict[str, list[str]] = {}
+    for name, reason in sorted(unknown.items()):
+        names.setdefault(reason, []).append(name.replace(".", " ").replace("_", " "))
+    return [f"Not known, {', '.join(waiting)}: {reason}" for reason, waiting in names.items()]
+
+
+def _condor(view: View, position: Position, value: Valuation) -> list[str]:
+    """What an open condor can win and lose, where it breaks even, and which sold option is nearer or further out than it should be (ALVH)."""
+    held = condor_of(position, view.now, value.exposure)
+    if held is None:
+        return []
+    paid = sum(one.proposal.cost_usd for one in layers_in_force(view) if one.proposal.position == position.id)
+    bare, net = (" and ".join(f"{price:,.6g}" for price in held.break_evens(cost)) or "no price" for cost in (0.0, paid))
+    said = [f"Break-even at {bare}" + (f", with the cost of its layers at {net}" if paid else "")] if position.credit else []
+    most = [f"Wins at most {held.max_profit_usd:,.0f} USD, loses at most {held.max_loss_usd:,.0f}"] if position.credit else []
+    return [*most, *said, *(f"{note[0].upper()}{note[1:]}" for note in held.notes(scenario_now(view, held.exposure.assets)))]
 
 
 def _range(where: Range) -> str:
@@ -92,8 +134,9 @@ def _range(where: Range) -> str:
 
 
 def _fees(fees: Fees) -> str:
-    earned = f", {fees.earned_usd:,.2f} USD earned in 30 days" if fees.earned_usd is not None else ""
-    yearly = f", {fees.annual_usd:,.0f} USD a year of hours in range" if fees.annual_usd is not None else ""
+    earned = f", {fees.earned_usd:,.2f} USD earned" if fees.earned_usd is not None else ""
+    earned += f" in {fees.in_range_hours:,.0f} h in range of the last 30 days" if earned and fees.in_range_hours is not None else ""
+    yearly = f", {fees.annual_usd:,.0f} USD a year at that pace" if fees.annual_usd is not None else ""
     return f"Fees: {fees.uncollected_usd:,.2f} USD not collected yet{earned}{yearly}"
 
 

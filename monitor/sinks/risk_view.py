@@ -5,12 +5,15 @@ from typing import Any, TypeVar
 
 from monitor.core.implied import scenario_now
 from monitor.core.market_beta import book_beta
+from monitor.core.prospects import book_capital
 from monitor.core.risk import SHOCK_SIGMAS, adverse_scenario, book_exposure, book_greeks, moves, stressed_exposure_usd
 from monitor.core.tail import Tail, historical_tail, scenario_tail
 from monitor.core.tokens import STABLES
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.volatility import HORIZON_DAYS
+from monitor.sinks.position_view import not_known
+from monitor.sinks.prospect_view import capital_view
 from monitor.sinks.shapes import present
 
 Result = TypeVar("Result")
@@ -41,17 +44,19 @@ def risk_view(view: View) -> dict[str, Any]:
         historical=attempt("historical", lambda: _tail(historical_tail(view))),
         scenario=attempt("scenario", lambda: _tail(scenario_tail(view))),
         beta=attempt("beta", lambda: _beta(view)),
+        capital=attempt("capital", lambda: capital_view(book_capital(view))),
     )
     return {**parts, **present(unknown=attempt.unknown or None)}
 
 
-def _greeks(view: View) -> dict[str, dict[str, float]]:
-    """By asset; gamma and vega where there are any, and of stablecoins nothing."""
+def _greeks(view: View) -> dict[str, dict[str, float]] | None:
+    """By asset, stablecoins left out, what there is of gamma and vega; the net delta stands beside."""
     found = {}
     for asset, one in book_greeks(view).items():
-        if asset not in STABLES:
-            found[asset] = {"delta_usd": one.delta_usd, **present(gamma_usd=one.gamma_usd or None, vega_usd=one.vega_usd or None)}
-    return found
+        bent = present(gamma_usd=one.gamma_usd or None, vega_usd=one.vega_usd or None)
+        if bent and asset not in STABLES:
+            found[asset] = bent
+    return found or None
 
 
 def _stress(view: View) -> dict[str, Any]:
@@ -92,7 +97,8 @@ def says(book: Mapping[str, Any]) -> list[str]:
     risk = book.get("risk", {})
     said = [_equity(book)]
     if "net_delta_usd" in book:
-        said.append("Net delta " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
+        partly = f" of {book['positions'] - len(book['unvalued'])} of {book['positions']} positions" if book.get("unvalued") else ""
+        said.append(f"Net delta{partly}: " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
     if "stress" in risk:
         said.append(_bad_week(risk["stress"]))
     if "historical" in risk:
@@ -102,9 +108,11 @@ def says(book: Mapping[str, Any]) -> list[str]:
         said.append(f"Of the named stress days and sigma moves the worst, {worst['worst']}, would cost {worst['es_99_usd']:,.0f} USD today")
     if "beta" in risk:
         said.append(f"Beta to the S&P 500 {risk['beta']['value']:.2f}, give or take {risk['beta']['standard_error']:.2f}")
+    if "capital" in risk:
+        said += _capital(risk["capital"])
     if "protected_ratio" in book:
         said.append(f"Protected: {book['protected_ratio']:.0%} of what would lose in the adverse direction")
-    return said + [f"Not known, {name}: {reason}" for name, reason in sorted(risk.get("unknown", {}).items())]
+    return said + not_known(risk.get("unknown", {}))
 
 
 def _equity(book: Mapping[str, Any]) -> str:
@@ -117,6 +125,18 @@ def _bad_week(stress: Mapping[str, Any]) -> str:
     move = f"A {stress['direction']} of {stress['sigmas']:g} sigma in {stress['days']:.0f} days would cost {stress['loss_usd']:,.0f} USD"
     hedged = stress["protected_loss_usd"]
     return move if hedged == stress["loss_usd"] else f"{move} without layers and {hedged:,.0f} with those in force"
+
+
+def _capital(capital: Mapping[str, Any]) -> list[str]:
+    named = {
+        "wacc": "its capital costs {:.2%} a year (WACC)",
+        "native_yield": "it earns {:.2%} by itself",
+        "capm_return": "it ought to earn {:.2%} (CAPM)",
+    }
+    parts = [words.format(capital[name]) for name, words in named.items() if name in capital]
+    sentence = ", ".join(parts)
+    said = [f"{sentence[0].upper()}{sentence[1:]}"] if parts else []
+    return said + not_known(capital.get("unknown", {}))
 
 
 def _bad_day(tail: Mapping[str, Any]) -> str:

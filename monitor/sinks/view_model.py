@@ -31,8 +31,9 @@ def view_model(engine: "Engine", facts: ShellFacts) -> dict[str, Any]:
     now = engine.now if facts.story is not None else max(engine.now, facts.clock_ms or 0)
     triggers = triggers_view(engine, now)
     sources = sources_view(engine, now)
-    book, positions = book_view(engine, now)
-    layers, held = layers_view(engine), held_view(engine)
+    view = engine.view()
+    book, positions = book_view(engine, view, now)
+    layers, held = layers_view(engine, view), held_view(engine)
     model: dict[str, Any] = {
         "now": now_view(engine, facts, now),
         "sight": sight_view(engine, sources, triggers),

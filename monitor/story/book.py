@@ -1,4 +1,4 @@
-"""The book of the story: one liquidity position in the storm, a long perp and a treasury beside it. One million dollars, nobody's."""
+"""The book of the story: one liquidity position in the storm, a loan, a long perp and a treasury beside it. One million dollars, nobody's."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from monitor.core.units import HOUR, MINUTE
 from monitor.story import plot
 
 ASSETS = ("BTC", "ETH")
-LP = "eth-usdc"
+LP, LOAN, PERP = "eth-usdc", "btc-loan", "btc-perp"
 CADENCES_MS = {
     "binance": 15 * MINUTE,
     "bybit": 15 * MINUTE,
@@ -16,6 +16,7 @@ CADENCES_MS = {
     "dydx": 30 * MINUTE,
     "hyperliquid": 30 * MINUTE,
     "uniswap-v3": 15 * MINUTE,
+    "aave-v3": 15 * MINUTE,
     "us-calendar": 12 * HOUR,
     "bls": 6 * HOUR,
 }
@@ -23,6 +24,10 @@ CADENCES_MS = {
 STATE = (
     *("liquidity", "amount0", "amount1", "fees0", "fees1", "token0", "token1", "decimals0", "decimals1"),
     *("sqrt_price_x96", "tick", "tick_lower", "tick_upper"),
+)
+ACCOUNT = (
+    *("health_factor", "collateral_usd", "debt_usd"),
+    *(f"{part}.{asset}" for part in ("supplied", "borrowed", "liquidation_threshold") for asset in ("BTC", "USDC")),
 )
 CANDLE = tuple(f"candle.4h.{part}" for part in ("open", "high", "low", "close", "volume"))
 FUNDING = ("funding.rate", "funding.interval_hours", "open_interest.usd", "open_interest.coins")
@@ -35,9 +40,11 @@ book:
   assets: [BTC, ETH]
 chains:
   ethereum: {rpc: "http://127.0.0.1:8545"}
+  base: {rpc: "http://127.0.0.1:8546"}
 positions:
   - {id: eth-usdc, kind: uniswap-v3, chain: ethereum, token_id: 424242, assets: [USDC, ETH], exposed_to: [protocol:uniswap-v3]}
-  - {id: btc-perp, kind: perp, asset: BTC, size: 1.5}
+  - {id: btc-loan, kind: aave-v3, chain: base, account: "0x0000000000000000000000000000000000424242", assets: [BTC, USDC]}
+  - {id: btc-perp, kind: perp, asset: BTC, size: 1.5, entry_price: 108_000 USD, margin: 36_000 USD}
   - {id: treasury, kind: tokens, amounts: {BTC: 1.2, USDC: 340000}}
 sources:
   tvl:
@@ -58,14 +65,15 @@ def positions() -> tuple[Position, ...]:
     """The same book as in `config_text`."""
     return (
         Position(id=LP, kind="uniswap-v3", chain="ethereum", token_id=424242, assets=("USDC", "ETH"), exposed_to=("protocol:uniswap-v3",)),
-        Position(id="btc-perp", kind="perp", asset="BTC", size=1.5),
+        Position(id=LOAN, kind="aave-v3", chain="base", account="0x0000000000000000000000000000000000424242", assets=("BTC", "USDC")),
+        Position(id=PERP, kind="perp", asset="BTC", size=1.5, entry_price=108_000, margin=36_000),
         Position(id="treasury", kind="tokens", amounts={"BTC": 1.2, "USDC": 340_000}),
     )
 
 
 def watch() -> Watch:
     """What the sources are asked to look at."""
-    chains = {"ethereum": Chain(rpc="http://127.0.0.1:8545", chain_id=1)}
+    chains = {"ethereum": Chain(rpc="http://127.0.0.1:8545", chain_id=1), "base": Chain(rpc="http://127.0.0.1:8546", chain_id=8453)}
     return Watch(ASSETS, tvl_subjects=tuple(plot.TVL_USD), positions=positions(), chains=chains)
 
 
@@ -85,12 +93,13 @@ def _each(metrics: tuple[str, ...], subjects: tuple[str, ...]) -> tuple[tuple[st
 
 _CENTRAL = _each((*FUNDING, *CANDLE, "perp.mark"), ASSETS)
 _PROVIDES = {
-    "binance": _CENTRAL,
+    "binance": (*_CENTRAL, ("position.liquidation_price", PERP)),
     "bybit": _CENTRAL,
     "dydx": _each(FUNDING, ASSETS),
     "hyperliquid": _each(FUNDING, ASSETS),
     "defillama": (*_each(("tvl.usd",), tuple(plot.TVL_USD)), *_each(("price.usd",), (*ASSETS, "USDC"))),
     "uniswap-v3": _each(tuple(f"position.{name}" for name in STATE), (LP,)),
+    "aave-v3": _each(tuple(f"account.{name}" for name in ACCOUNT), (LOAN,)),
     "us-calendar": _each(("macro.event",), ("CPI", "FOMC", "PPI")),
     "bls": _each(("macro.cpi", "macro.ppi"), ("US",)),
 }

@@ -35,8 +35,11 @@ CHAIN_TVL_CHANGE: Corners = (
     (5.0, -0.143), (5.83, -0.181), (6.6, -0.209), (7.0, -0.223), (7.5, -0.243), (7.8, -0.251), (7.94, -0.252), (8.0, -0.243),
     (8.4, -0.249), (9.0, -0.264), (9.3, -0.264), (10.0, -0.255),
 )  # fmt: skip
-# What share of the chain's fall each line takes part in: liquidity in pools of stablecoins stays.
-TVL_USD = {"chain:ethereum": (88e9, 1.0), "protocol:uniswap-v3": (4.6e9, 0.70), "protocol:uniswap-v3@ethereum": (3.1e9, 0.74)}
+# What share of the chain's fall each line takes part in: liquidity in pools of stablecoins stays, and few leave the other chain.
+TVL_USD = {
+    "chain:ethereum": (88e9, 1.0), "protocol:uniswap-v3": (4.6e9, 0.70), "protocol:uniswap-v3@ethereum": (3.1e9, 0.74),
+    "chain:base": (3.9e9, 0.25), "protocol:aave-v3": (29e9, 0.40), "protocol:aave-v3@base": (1.1e9, 0.20),
+}  # fmt: skip
 # A fraction a year: longs stop paying, then shorts pay.
 FUNDING: Corners = (
     (0.0, 0.105), (2.0, 0.095), (3.0, 0.06), (4.0, -0.01), (5.0, -0.035), (6.0, -0.068), (7.0, -0.03), (8.0, 0.01), (9.0, 0.04),

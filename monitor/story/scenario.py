@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR
 from monitor.source import Harvest
-from monitor.story import liquidity, macro, plot, venues
+from monitor.story import macro, plot, venues
 from monitor.story.book import CADENCES_MS, config_text, settings, sources, watch
 
 START_MS, END_MS = plot.START_MS, plot.END_MS
 RECENT_MS = 3 * DAY
-"""How much of the fast series (prices, open interest, the position) the history holds."""
+"""How much of the fast series (prices, open interest, the positions) the history holds."""
 CHARTED_MS = 14 * DAY
 """How far back prices go by the hour, so that price and TVL are drawn over the same days."""
 
@@ -36,7 +36,7 @@ class Scene:
 def history() -> list[tuple[str, list[Reading]]]:
     """Source by source what was known before the story starts; all of it may be received at `START_MS`.
 
-    125 days of TVL, candles and funding, 26 months of prints, 3 days of prices, open interest and the position.
+    125 days of TVL, candles and funding, 26 months of prints, 3 days of prices, open interest and the positions.
     """
     return [(name, list(_past(name))) for name in CADENCES_MS]
 
@@ -60,9 +60,9 @@ def _past(source: str) -> Iterator[Reading]:
         yield from macro.calendar()
     elif source == "bls":
         yield from macro.levels(0, START_MS)
-    elif source == "uniswap-v3":
+    elif source in ("uniswap-v3", "aave-v3"):
         for at_ms in range(START_MS - RECENT_MS, START_MS + 1, plot.STEP_MS):
-            yield from liquidity.readings(at_ms)
+            yield from venues.says(source, at_ms)
     else:
         yield from _slow(source)
         for at_ms in range(START_MS - CHARTED_MS, START_MS - RECENT_MS, HOUR):

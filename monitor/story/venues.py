@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from monitor.core.observation import Reading
 from monitor.core.units import HOUR
-from monitor.story import liquidity, macro, plot
-from monitor.story.book import ASSETS, CANDLE
+from monitor.story import liquidity, loan, macro, plot
+from monitor.story.book import ASSETS, CANDLE, PERP
 from monitor.story.paths import paths
 
 HOURS_A_YEAR = 8760
+LIQUIDATION_USD = 84_422.11
+"""Of the perp: 0.5% of maintenance margin under 36,000 USD and an entry at 108,000."""
 BAR_MS = 4 * HOUR
 COINS = {"ETH": 1_000_000.0, "BTC": 34_000.0}
 VOLUME = {"ETH": 240_000.0, "BTC": 9_000.0}
@@ -46,10 +48,12 @@ def says(source: str, at_ms: int) -> list[Reading]:
 
 
 def prices(source: str, at_ms: int) -> Iterator[Reading]:
-    """Marks of the centralised venues, prices of the aggregator."""
+    """Marks of the centralised venues, prices of the aggregator, and where the first venue liquidates the perp."""
     known = paths()
     row = known.row(at_ms)
     venue = VENUES.get(source)
+    if source == "binance":
+        yield Reading("position.liquidation_price", PERP, LIQUIDATION_USD, at_ms)
     if venue is None:
         yield Reading("price.usd", "USDC", round(float(known.stable[row]), 6), at_ms)
     for asset in ASSETS if venue is None or venue.central else ():
@@ -128,19 +132,12 @@ def _agency(source: str, at_ms: int) -> Iterator[Reading]:
     yield from macro.levels(at_ms - 1, at_ms)
 
 
-def _chain(source: str, at_ms: int) -> Sequence[Reading]:
-    return liquidity.readings(at_ms)
-
-
-def _calendar(source: str, at_ms: int) -> Sequence[Reading]:
-    return ()
-
-
 _SOURCES: dict[str, Callable[[str, int], Iterator[Reading] | Sequence[Reading]]] = {
     **dict.fromkeys(VENUES, _venue),
     "defillama": _aggregator,
-    "uniswap-v3": _chain,
-    "us-calendar": _calendar,
+    "uniswap-v3": lambda _, at_ms: liquidity.readings(at_ms),
+    "aave-v3": lambda _, at_ms: loan.readings(at_ms),
+    "us-calendar": lambda _, at_ms: (),
     "bls": _agency,
 }
 

@@ -124,7 +124,7 @@ def test_well_known_coins_and_ether_need_no_name():
     assert found["pool.balance.ETH"] == 1_050_000 / 10**12
     assert found["pool.balance.USDC"] == 950_000 * 10**12
     said = "lp: its coin 0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee is not a well-known token"
-    assert poll(chain, watch=watched("gnosis", assets=())).rejected[0].startswith(said)
+    assert poll(chain, watch=watched("sepolia", assets=())).rejected[0].startswith(said)
 
 
 def test_coins_without_a_name_too_many_names_and_one_name_twice_are_refused():

@@ -6,6 +6,14 @@ import pytest
 
 from tests.config.catalogue import held, load_text, problems
 
+
+def two(kind: str, **more: str) -> str:
+    """The same position under two ids, the second one with its addresses in capitals."""
+    text = held(kind, **more)
+    listed = text.rpartition("positions: [")[2].rstrip("]")
+    return text[:-1] + ", " + listed.replace("id: p", "id: q").replace("0xa", "0xA") + "]"
+
+
 MISTAKES = {
     "pair without pool": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `pool`"),
     "pair without holder": ("positions: [{id: p, kind: uniswap-v2}]", 1, "positions[0]", "a position of kind uniswap-v2 needs `account`"),
@@ -53,12 +61,50 @@ MISTAKES = {
         "positions[0].account",
         "does not belong to a position of kind treasury",
     ),
+    "the same asset twice": (
+        held("tokens", pool="", assets="[ETH, USDC, ETH]"),
+        2,
+        "positions[0].assets",
+        "'ETH' is named twice and would count twice",
+    ),
+    "one reserve by two names": (held("aave-v3", pool="", assets="[ETH, WETH]"), 2, "positions[0].assets", "'ETH' is named twice"),
+    **{
+        f"{name} twice": (
+            two(kind, **more),
+            2,
+            "positions[1]",
+            "hedge-monitor.yaml:2 holds already, and would count twice; delete one of the two",
+        )
+        for name, kind, more in [
+            ("the same pool", "curve", {}),
+            ("a wallet's asset", "tokens", {"pool": "", "assets": "[ETH, USDC]"}),
+            ("a reserve", "aave-v3", {"pool": "", "assets": "[ETH]"}),
+            ("a range", "uniswap-v3", {"pool": "", "account": "", "token_id": "7"}),
+        ]
+    },
+    "a perpetual twice": (
+        "positions: [{id: p, kind: perp, asset: ETH, venue: x}, {id: q, kind: perp, asset: WETH, venue: x}]",
+        1,
+        "positions[1]",
+        "would count twice",
+    ),
+    "a treasury twice": (
+        "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}, {id: q, kind: treasury, protocol: 'protocol:x'}]",
+        1,
+        "positions[1]",
+        "would count twice",
+    ),
 }
 JUST_RIGHT = {
     "a pair": held("uniswap-v2"),
     "a pair of tokens that are not well known": held("uniswap-v2", assets="[AAA, BBB]", deposited="{AAA: 1}"),
     "a vault": held("erc-4626", assets="[USDC]"),
     "a wallet": held("tokens", pool="", assets="[ETH, USDC]"),
+    "two declared amounts of one asset": "positions: [{id: p, kind: tokens, amounts: {ETH: 1}}, {id: q, kind: tokens, amounts: {ETH: 1}}]",
+    "two declared perpetuals of one asset": "positions: [{id: p, kind: perp, asset: ETH, size: 1}, {id: q, kind: perp, asset: ETH, size: 1}]",
+    "a coin and what wraps it, in one wallet": held("tokens", pool="", assets="[ETH, WETH]"),
+    "two names of one asset in a pair": held("uniswap-v2", assets="[ETH, ETH]"),
+    "two assets of one wallet": two("tokens", pool="", assets="[ETH]").replace("[ETH]", "[USDC]", 1),
     "declared tokens on a chain": 'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: tokens, chain: base, amounts: {ETH: 1}}]',
     "a treasury": "positions: [{id: p, kind: treasury, protocol: 'protocol:x'}]",
 }

@@ -179,7 +179,7 @@ def test_a_perpetual_that_no_price_liquidates_has_none(size: float, edge: float)
 
 def test_a_liquidation_price_that_was_not_read_or_is_old_is_unknown():
     view, position = perpetual(1.0, None)
-    with pytest.raises(Unknown, match="was not read yet"):
+    with pytest.raises(Unknown, match="maintenance margin"):
         of_perpetual(view, position, value_perp(view, position), lambda asset: 0.1)
     late = book(*priced(START + HOUR, ETH=2000.0), *rows({"liquidation_price": 1500.0}, family="position", subject="perp"), now=START + HOUR)
     with pytest.raises(Unknown, match="old"):

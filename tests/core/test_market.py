@@ -22,6 +22,7 @@ def point(at: int, value: float, known_at: int | None = None, block_hash: str = 
 def columns(market: Market, key: SeriesKey = KEY) -> tuple[list[int], list[float], list[int]]:
     series = market.series(*key)
     assert series is not None
+    assert list(series.floats) == [float(value) for value in series.value]
     return list(series.at), list(series.value), list(series.known_at)
 
 

@@ -17,7 +17,9 @@ from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation
+from monitor.sinks.position_view import position_view
 from tests.builders import START, seen, series, settings_of, view_of
+from tests.core.books import layered
 
 PUT = Position(id="p1", kind="option", asset="ETH", right="put", strike=1800.0, expiry="2024-04-26", size=2.0)
 NAME = "ETH-2024-04-26-1800-P"
@@ -281,3 +283,30 @@ def test_what_trades_at_us_exchanges_is_no_coin_to_watch():
     condor = {"id": "c1", "kind": "iron-condor", "asset": "SPX", "strikes": [1, 2, 3, 4], "expiry": "2024-04-19", "size": 1}
     assert read_settings(settings_of(positions=[condor])).assets == ("BTC", "ETH")
     assert {"SPX", "ES", "VIX", "VXX", "UVXY"} == LISTED
+
+
+OPEN = Position(id="c", kind="iron-condor", asset="ETH", strikes=(1200.0, 1700.0, 2300.0, 2500.0), expiry="2024-03-15", size=3.0, credit=40.0)
+
+
+def shown(position: Position, *layers: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    view = view_of(*market(), state=layered(*layers))
+    return position_view(view, position, value_position(view, position))
+
+
+def test_a_position_of_options_shows_how_it_was_priced_and_that_it_has_expired():
+    over = shown(replace(PUT, expiry="2024-03-01"))
+    assert over["value_usd"] == 0.0
+    assert over["says"] == [over["basis"]] == ["expired at 2024-03-01T08:00:00Z: what it paid lies elsewhere now, take it out of the book"]
+    assert shown(PUT)["basis"].startswith(f"{NAME}: Black-Scholes at 80.0%")
+
+
+def test_a_condor_tells_what_it_can_lose_where_it_breaks_even_and_which_deltas_are_off():
+    says = shown(OPEN, ("active", {"position": "c", "cost_usd": 30.0}), ("active", {"position": "d"}), ("closed", {"position": "c"}))["says"][1:]
+    assert says == [
+        "Wins at most 120 USD, loses at most 1,380",
+        "Break-even at 1,660 and 2,340, with the cost of its layers at 1,670 and 2,330",
+        "The sold put of 1,700 has a delta of 0.109: further out than 0.15 to 0.25",
+    ]
+    assert shown(OPEN)["says"][2] == "Break-even at 1,660 and 2,340"
+    assert shown(replace(OPEN, credit=0.0))["says"][1:] == says[2:]
+    assert len(shown(replace(OPEN, expiry="2024-03-01"))["says"]) == 1

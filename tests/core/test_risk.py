@@ -163,6 +163,12 @@ def test_the_hedge_ratio_is_protected_notional_over_stressed_exposure():
     assert hedge_ratio(view) == pytest.approx(1500 / (6000 * FALL))
 
 
+def test_a_short_perpetual_protects_nothing_in_a_rise():
+    state = layered(("active", short(1000.0)), ("active", {"notional_usd": 500.0}))
+    view = book(*MARKET, positions=[LONG, SHORT], state=state)
+    assert hedge_ratio(view) == pytest.approx(500 / (4000 * RISE))
+
+
 def test_less_than_a_dollar_can_be_protected_too():
     assert hedge_ratio(book(*MARKET, positions=[tokens("dust", ETH=0.0001)], state=layered(("active", short(0.1))))) == pytest.approx(0.5 / FALL)
 

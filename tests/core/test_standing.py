@@ -53,6 +53,17 @@ def stand(view: View, position: Position, valuation: Valuation | None = None) ->
 # --- ranges ---
 
 
+@pytest.mark.parametrize("assets", [["WETH", "USDC"], ["USDC", "WETH"]])
+def test_f056_in_a_pool_without_a_price_the_range_is_unknown_and_the_rest_still_stands(assets: list[str]):
+    told = {**CONSTANT, "tick": 0, "sqrt_price_x96": 0}
+    view = book(*MARKET, *(row for name, value in told.items() for row in read(name, steady(value))), positions=[{**LP, "assets": assets}])
+
+    said = stand(view, view.settings.positions[0])
+
+    assert (said.range, said.unknown["range"]) == (None, "its pool was never initialised: it has no price yet")
+    assert said.fees is not None
+
+
 @pytest.mark.parametrize(
     ("tick", "state"),
     [(LOWER - 1, "below"), (LOWER, "inside"), (UPPER - 1, "inside"), (UPPER, "above"), (UPPER + 1, "above")],
@@ -282,7 +293,7 @@ def test_funding_and_liquidation_that_are_not_known_are_named():
     found = stand(*perp(), valued(ETH=6000.0))
     assert (found.carry, found.liquidations, found.health_factor) == (None, (), None)
     assert "0 of at least 3 venues give the funding of ETH" in found.unknown["carry"]
-    assert found.unknown["liquidations"] == "the state of position perp was not read yet"
+    assert found.unknown["liquidations"].startswith("what is declared says nothing of its venue's maintenance margin")
     with pytest.raises(Unknown):
         funding_a_year(book(), "ETH", "okx")
 

@@ -116,6 +116,29 @@ def test_a_perp_counts_with_its_margin_and_a_debt_does_not_make_negative_room():
     assert defined_risk_capital_usd(view_of(*prices, settings=owed)) == 0.0
 
 
+CONDOR = {"id": "c", "kind": "iron-condor", "asset": "ETH", "strikes": [1500, 1700, 2300, 2500], "credit": 40, "size": 3, "expiry": "2024-03-15"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "most_lost"),
+    [
+        ({}, 3 * (200 - 40)),
+        ({"size": -3}, 3 * 40),
+        ({"strikes": [1500, 1700, 2300, 2600]}, 3 * (300 - 40)),
+        ({"expiry": "2024-03-01"}, 0),
+        ({"credit": 250}, 0),
+        ({"credit": 0}, 0),
+    ],
+)
+def test_the_most_that_open_condors_can_lose_is_defined_risk_too(changed: dict[str, object], most_lost: float):
+    prices = [o for s in ("a", "b") for o in series("price.usd", "ETH", [2000.0] * 3, step_ms=MINUTE, source=s)]
+    wallet = {"id": "w", "kind": "tokens", "amounts": {"ETH": 50}}
+    known = view_of(
+        *prices, *series("iv.index", "ETH", [60.0] * 3), settings={"positions": [wallet, {**CONDOR, **changed}], "book": {"capital": 60_000}}
+    )
+    assert defined_risk_capital_usd(known) == pytest.approx(6_000 + most_lost)
+
+
 def test_a_book_that_cannot_be_valued_blocks_as_unknown_and_names_the_position():
     settings = {"positions": [{"id": "p1", "kind": "tokens", "amounts": {"ETH": 40}}]}
     with pytest.raises(Unknown, match="p1: no fresh price of ETH"):

@@ -92,6 +92,14 @@ def test_the_metrics_have_at_least_fifty_samples_of_ours(told: Told):
     assert sum(line.startswith("hedge_monitor_") for line in told.metrics.splitlines()) >= 50
 
 
+def test_the_book_shows_the_health_of_the_loan_and_where_the_loan_and_the_perp_are_liquidated(told: Told):
+    loan, perp = ({position["id"]: position for position in told.positions}[name] for name in ("btc-loan", "btc-perp"))
+
+    assert 1.9 < loan["health_factor"] < 2.3
+    assert [(edge["asset"], edge["side"]) for edge in loan["liquidations"]] == [("BTC", "below"), ("USDC", "above")]
+    assert [(edge["asset"], edge["side"], edge["price_usd"]) for edge in perp["liquidations"]] == [("BTC", "below", 84_422.11)]
+
+
 def test_it_stops_cleanly_at_ctrl_c(told: Told):
     assert told.exit_code == 0
 

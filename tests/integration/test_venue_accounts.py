@@ -1,6 +1,5 @@
 """Accounts at venues over real sockets, through unmodified ccxt classes: what is read, which keys are refused, and that no key is ever shown."""
 
-import asyncio
 import copy
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -388,18 +387,3 @@ async def test_two_accounts_are_read_side_by_side_and_one_that_fails_leaves_the_
     await both.close()
     assert {r.subject for r in harvest.readings} == {"eth", "btc", "sol"}
     assert list(harvest.rejected) == ["other: ccxt knows no venue 'bynance'; did you mean binance?"]
-
-
-def test_an_account_is_checked_as_it_is_written() -> None:
-    key = Secret("k")
-    for venue in ("Binance", "bi nance", "binance!"):
-        with pytest.raises(ValueError, match="as ccxt spells it"):
-            Account(venue=venue, api_key=key, secret=key)
-    with pytest.raises(ValueError, match="not supported"):
-        Account(venue="binance", api_key=key, secret=key, settle="BTC")
-    with pytest.raises(ValueError, match="cannot be a name"):
-        VenueAccount(accounts={"My Account": Account(venue="binance", api_key=key, secret=key)})
-    named = VenueAccount(accounts={"main": Account(venue="binance", api_key=key, secret=key)})
-    assert named.venues == ("main",)
-    assert "delete `account`" in named.flaw_of(Position(id="p", kind="perp", asset="ETH", venue="main", account="0x1"))
-    assert asyncio.run(VenueAccount().poll(Ports(None, Fixed(NOW_MS), Random(1)), WATCH)).readings == []  # type: ignore[arg-type]  # nobody is asked

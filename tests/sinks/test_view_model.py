@@ -234,10 +234,10 @@ def test_facts_that_the_shell_did_not_measure_are_absent(staged):
 
 def test_it_is_cheap_enough_to_be_made_every_second(staged):
     facts = staged.facts()
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(20):
         view_model(staged.engine, facts)
-    assert (time.perf_counter() - started) / 20 < 0.05
+    assert (time.process_time() - started) / 20 < 0.05
 
 
 # --- decisions ----------------------------------------------------------------------------------------------------------

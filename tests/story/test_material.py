@@ -11,8 +11,9 @@ import pytest
 from monitor.core import amm
 from monitor.core.codec import digest
 from monitor.core.observation import Reading
+from monitor.core.perpetual import Perpetual, liquidation_price
 from monitor.core.units import DAY, HOUR
-from monitor.story import book, liquidity, scenario
+from monitor.story import book, liquidity, loan, scenario, venues
 from monitor.story.paths import paths
 
 START, END = scenario.START_MS, scenario.END_MS
@@ -133,10 +134,29 @@ def test_its_configuration_is_one_that_a_user_could_write(tmp_path: Path):
 
     assert config.book == book.book()
     assert config.positions == book.positions()
-    assert set(config.watch.tvl_subjects) == {"chain:ethereum", "protocol:uniswap-v3", "protocol:uniswap-v3@ethereum"}
+    assert set(config.watch.tvl_subjects) == set(book.watch().tvl_subjects)
+    assert {name: chain.chain_id for name, chain in config.watch.chains.items()} == {"ethereum": 1, "base": 8453}
 
 
 def test_its_sources_carry_the_names_of_real_collectors():
     from monitor.config import discover
 
     assert set(scenario.sources()) <= set(discover().collectors)
+
+
+def test_the_loan_is_healthy_all_along_and_falls_with_the_price_of_its_collateral():
+    told = [{r.metric: float(r.value) for r in loan.readings(at)} for at in range(START, END + 1, HOUR)]
+    health = [values["account.health_factor"] for values in told]
+    coin_usd = [values["account.collateral_usd"] / values["account.supplied.BTC"] for values in told]
+
+    assert health[0] == pytest.approx(2.2, abs=0.01)
+    assert 1.5 < min(health) == health[int(np.argmin(coin_usd))] < 2.05
+    assert len({reading.block_hash for reading in loan.readings(START)}) == 1
+
+
+def test_the_perp_is_liquidated_where_its_margin_says():
+    [perp] = [position for position in book.positions() if position.id == book.PERP]
+    held = Perpetual(perp.size, perp.entry_price, perp.margin)
+
+    assert liquidation_price(held, 0.005) == pytest.approx(venues.LIQUIDATION_USD, abs=0.01)
+    assert min(paths().price["BTC"][paths().row(START) :]) > 1.2 * venues.LIQUIDATION_USD

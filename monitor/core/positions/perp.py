@@ -8,6 +8,7 @@ from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
 
+DECLARED = "what is declared says nothing of its venue's maintenance margin: name `venue` and `account`, or feed position.liquidation_price by hand"
 READ = ("size", "entry_price", "margin_usd")
 NO_RATIO = "its venue tells neither where it liquidates nor which maintenance margin it asks for"
 
@@ -45,6 +46,8 @@ def liquidation_edge(view: View, position: Position) -> float:
     position; else that of its margin alone. Of a declared position it must be given too. Raises Unknown where it cannot be said.
     """
     if not position.venue:
+        if not view.sources("position.liquidation_price", position.id):
+            raise Unknown("maintenance", DECLARED)
         return float(newest(view, "position.liquidation_price", position).value)
     own = _beside(view, position, "liquidation_price")
     if own is not None:

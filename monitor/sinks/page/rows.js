@@ -165,9 +165,22 @@ function note(layer) {
   if (layer.state === "refused") return layer.reason;
   if (layer.state === "proposed" && layer.valid_until) {
     const age = span(Math.max(0, (clock.now - layer.proposed_at) / 1000));
-    return `${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)} · hedge-monitor layers approve ${layer.id}`;
+    return `hedge-monitor layers approve ${layer.id} · ${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)}`;
   }
   return layer.by ? `by ${layer.by}` : "";
+}
+
+// What it would do, a path each, and where the position breaks even with it.
+function returns(found) {
+  if (!found) return [];
+  const paths = found.paths.map((path) => [
+    path.sigmas === 0 ? "If nothing moves" : `At ${number(path.sigmas)} sigma`,
+    `the layer ${path.layer_usd < 0 ? "loses" : "gains"} ${usd(Math.abs(path.layer_usd))}, `
+      + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`,
+  ]);
+  const { alone, with_cost: hedged } = found.break_even;
+  const at = (prices) => (prices.length ? prices.map(usd).join(" and ") : "at no price near");
+  return [...paths, ["Breaks even", `${at(alone.prices_usd)} alone, ${at(hedged.prices_usd)} with the layer and its cost`]];
 }
 
 function layerInside(layer) {
@@ -178,6 +191,7 @@ function layerInside(layer) {
     ["Ties up", layer.capital_usd === undefined ? null : usd(layer.capital_usd)],
     ["Costs", layer.cost_usd === undefined ? null : `${usd(layer.cost_usd)} over ${number(layer.horizon_days)} days: ${layer.cost_source}`],
     ["Sized by", layer.basis],
+    ...returns(layer.returns),
     ["Cut", layer.binding],
   ].filter(([, value]) => value);
   return [

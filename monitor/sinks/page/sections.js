@@ -41,12 +41,13 @@ class Sentence {
 function figures(model) {
   const { book, sight } = model;
   const shown = [{ name: "Can it see?", value: SIGHT[sight.state], means: `${sight.sources_up} of ${sight.sources} sources heard`, tone: sight.state }];
-  if (book.equity_usd !== undefined) shown.push({ name: "Equity", value: usd(book.equity_usd), means: "what is held, perps at margin" });
+  if (book.equity_usd !== undefined) shown.push({ name: "Equity", value: usd(book.equity_usd), means: "what closing it all would bring" });
   else if (book.unvalued) shown.push({ name: "Equity", value: "not known", means: `no value for ${book.unvalued.join(", ")}`, tone: "partly" });
   const deltas = Object.entries(book.net_delta_usd ?? {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   for (const [asset, value] of deltas.slice(0, 2)) {
     const per = value < 0 ? "gains" : "loses";
-    shown.push({ name: `Net delta, ${asset}`, value: usd(value), means: `${per} ${usd(Math.abs(value) / 100)} per 1% fall` });
+    const partly = book.unvalued ? `of ${book.positions - book.unvalued.length} of ${book.positions} positions; ` : "";
+    shown.push({ name: `Net delta, ${asset}`, value: usd(value), means: `${partly}${per} ${usd(Math.abs(value) / 100)} per 1% fall` });
   }
   const stress = book.risk?.stress;
   if (stress) {

@@ -1,0 +1,213 @@
+"""What the book as it stands makes of its layers: each number by hand, and each thing that is not known by its name."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from monitor.core.market_beta import book_beta
+from monitor.core.observation import Observation
+from monitor.core.prospects import book_capital, layer_outlook, position_break_even
+from monitor.core.risk import layers_in_force
+from monitor.core.state import State
+from monitor.core.units import HOUR
+from monitor.core.valuation import value_position
+from monitor.core.verdict import Unknown
+from monitor.core.view import View
+from tests.builders import START, funding, proposal_of, seen
+from tests.core.books import book, layered, priced, short, tokens, volatile
+from tests.core.test_market_beta import EVERY, NOW
+
+SIGMA = 0.8 * math.sqrt(7 / 365)
+FALL = 2000 * math.exp(-1.5 * SIGMA)
+MARKET = [*priced(ETH=2000.0, USDC=1.0), *volatile(ETH=80.0)]
+WALLET = tokens("p1", ETH=3.0, USDC=500.0)
+YIELD = 0.04 * 7 / 365
+
+
+def venues(yearly: float) -> list[Observation]:
+    return [row for venue in ("binance", "bybit", "okx") for row in funding([yearly] * 100, venue=venue, asset="ETH")]
+
+
+def outlook_of(yearly: float = 0.10, **changes: Any) -> Any:
+    view = book(*MARKET, *venues(yearly), positions=[WALLET])
+    return layer_outlook(view, proposal_of(**{**short(2000.0), **changes}))
+
+
+def test_a_short_perp_returns_the_fall_net_of_its_cost_and_funding_that_it_receives_is_no_cost():
+    found = outlook_of()
+    # 5 bp of fees, 2.5 bp of half-spread, and the yield of a fifth of the notional.
+    cost = 2000 * (0.0005 + 0.00025) + 400 * YIELD
+    assert found.prospect.expense.usd == pytest.approx(cost)
+    down, flat, up = found.prospect.layer
+    assert (down.sigmas, down.price_usd, down.gain_usd) == (-1.5, pytest.approx(FALL), pytest.approx(2000 - FALL - cost))
+    assert (flat.gain_usd, flat.earned.value) == (pytest.approx(-cost), pytest.approx(-cost / 400))
+    assert up.gain_usd < flat.gain_usd
+    assert found.prospect.hedged[0].gain_usd == pytest.approx(2 * (FALL - 2000) - cost)
+    assert found.basis.startswith("1 point for each percent")
+
+
+def test_funding_that_a_short_pays_is_its_dearest_week_and_dearer_in_thin_markets():
+    found = outlook_of(-0.10)
+    funding_usd = 2000 * 0.10 * 7 / 365
+    cost = 2000 * 0.00075 + 400 * YIELD
+    assert found.prospect.expense.usd == pytest.approx(cost + funding_usd)
+    assert list(found.lens) == [0.3, 0.5, 0.7]
+    # Half the depth is twice the half-spread.
+    assert found.lens[0.5].expense.usd == pytest.approx(cost + 2000 * 0.00025 + funding_usd)
+
+
+def test_a_layer_from_before_quotes_were_kept_is_taken_at_today_s_price():
+    assert outlook_of(price_usd=0.0).prospect.layer == outlook_of().prospect.layer
+
+
+def test_a_top_up_returns_what_it_costs_and_moves_no_break_even():
+    found = outlook_of(instrument="top_up", asset="USDC", notional_usd=1000.0)
+    assert found.prospect.expense.usd == pytest.approx(1000 * YIELD + 5)
+    assert [path.gain_usd for path in found.prospect.layer] == pytest.approx([-(1000 * YIELD + 5)] * 3)
+    assert found.prospect.break_even.alone.prices == pytest.approx((2000.0,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"position": "sold"}, "gone"), ({"instrument": "put"}, "instrument"), ({"instrument": ""}, "instrument")],
+)
+def test_what_has_no_outlook_says_why(changes: Mapping[str, Any], code: str):
+    with pytest.raises(Unknown) as why:
+        outlook_of(**changes)
+    assert why.value.code == code
+
+
+# --- break-even ---
+
+
+def even(view: View, place: int = 0) -> Any:
+    position = view.settings.positions[place]
+    return position_break_even(view, position, value_position(view, position))
+
+
+def test_coins_break_even_at_today_s_price_and_a_layer_turns_its_cost_into_a_distance():
+    view = book(*MARKET, positions=[WALLET], state=layered(("active", {**short(2000.0), "cost_usd": 20.0}), ("proposed", short(4000.0))))
+    assert len(layers_in_force(view)) == 1
+    found = even(view)
+    assert found.alone.prices == found.with_layers.prices == pytest.approx((2000.0,))
+    # Two coins are left open: 10 USD each.
+    assert found.with_cost.prices == pytest.approx((2010.0,))
+
+
+def test_layers_of_other_positions_do_not_count():
+    state = layered(("active", {**short(2000.0), "cost_usd": 20.0, "position": "other"}))
+    assert even(book(*MARKET, positions=[WALLET], state=state)).with_cost.prices == pytest.approx((2000.0,))
+
+
+def test_a_perpetual_breaks_even_past_the_funding_that_it_pays():
+    position = {"id": "p1", "kind": "perp", "asset": "ETH", "size": 2.0}
+    found = even(book(*MARKET, *venues(0.10), positions=[position]))
+    assert found.alone.prices == pytest.approx((2000 + 2000 * 0.10 * 7 / 365,))
+
+
+def test_without_any_funding_known_none_is_counted():
+    position = {"id": "p1", "kind": "perp", "asset": "ETH", "size": 2.0}
+    assert even(book(*MARKET, positions=[position])).alone.prices == pytest.approx((2000.0,))
+
+
+LOWER, UPPER = -204_000, -198_000
+LP = {"id": "lp", "kind": "uniswap-v3", "chain": "ethereum", "token_id": 1, "assets": ["WETH", "USDC"]}
+POOL = {
+    "liquidity": 10**17, "tick": -200_311, "tick_lower": LOWER, "tick_upper": UPPER, "decimals0": 18, "decimals1": 6,
+    "amount0": 3 * 10**17, "amount1": 700 * 10**6, "sqrt_price_x96": round(1.0001 ** (-200_311 / 2) * 2**96),
+}  # fmt: skip
+
+
+def lp_rows(earned: int) -> list[Observation]:
+    """Read each hour for four days, in range, with fees of so many raw USDC an hour."""
+    rows = []
+    for hour in range(96, -1, -1):
+        at = START - hour * HOUR
+        rows += [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for name, value in POOL.items()]
+        fees = {"fees0": 0, "fees1": earned * (96 - hour)}
+        rows += [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for name, value in fees.items()]
+    return rows
+
+
+def test_liquidity_breaks_even_on_both_sides_once_it_earns_and_further_out_the_more_it_earns():
+    poor, rich = (even(book(*MARKET, *lp_rows(earned), positions=[LP])).alone for earned in (10**4, 10**5))
+    assert (poor.count, rich.count) == ("one", "one")
+    assert rich.prices[0] < poor.prices[0] < 2000
+
+
+def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
+    expiry = "2024-06-28"
+    option = {"id": "p1", "kind": "option", "asset": "ETH", "right": "put", "strike": 1800.0, "expiry": expiry, "size": 1.0}
+    found = even(book(*MARKET, positions=[option])).alone
+    # A week of decay has to be made good by a lower price.
+    assert found.count == "one"
+    assert 1900 < found.prices[0] < 2000
+
+
+def test_without_a_volatility_there_is_no_horizon():
+    with pytest.raises(Unknown, match="volatility of ETH"):
+        even(book(*priced(ETH=2000.0, USDC=1.0), positions=[WALLET]))
+
+
+# --- the cost of capital ---
+
+LOAN = {"id": "loan", "kind": "aave-v3", "chain": "ethereum", "account": "0x" + "1" * 40, "assets": ["WETH", "USDC"]}
+
+
+def loan_rows(**rates: float) -> list[Observation]:
+    held = {"supplied.WETH": 10.0, "borrowed.WETH": 0.0, "supplied.USDC": 0.0, "borrowed.USDC": 8000.0}
+    rows = [seen(f"account.{name}", "loan", value, START - n * HOUR // 60) for name, value in held.items() for n in (2, 1, 0)]
+    for name, value in rates.items():
+        metric, _, asset = name.rpartition("_")
+        rows += [seen(f"lending.{metric}", f"lending:ethereum/aave-v3/{asset}", value, START - n * HOUR // 60) for n in (2, 1, 0)]
+    return rows
+
+
+PERP = {"id": "perp", "kind": "perp", "asset": "ETH", "size": 2.0, "margin": 1000.0, "entry_price": 2000.0}
+
+
+def test_capital_costs_interest_funding_the_yield_of_margin_and_the_premium_of_a_year():
+    state = layered(("active", {**short(2000.0), "cost_usd": 30.0, "position": "perp"}))
+    rows = loan_rows(supply_apy_WETH=0.02, borrow_apr_USDC=0.06)
+    found = book_capital(book(*MARKET, *venues(0.10), *rows, positions=[LOAN, PERP], state=state, now=START + HOUR // 60))
+    equity = 10 * 2000 - 8000 + 1000
+    assert found.risk_free.rate == 0.04
+    assert found.wacc == pytest.approx((8000 * 0.06 + 2 * 2000 * 0.10 + 0.04 * 1000 + 30) / equity)
+    assert found.native_yield == pytest.approx(10 * 2000 * 0.02 / equity)
+    assert (found.capm_return, set(found.unknown)) == (None, {"capm_return"})
+
+
+def test_what_is_carried_at_an_unknown_rate_makes_the_cost_unknown_and_names_it():
+    found = book_capital(book(*MARKET, *venues(0.10), *loan_rows(supply_apy_WETH=0.02), positions=[LOAN]))
+    assert found.wacc is None
+    assert found.unknown["wacc"].startswith("loan: ")
+    assert found.native_yield is not None
+    short_of_funding = book_capital(book(*MARKET, positions=[PERP]))
+    assert "venues give the funding of ETH" in short_of_funding.unknown["wacc"]
+
+
+def test_the_fees_of_a_young_lp_make_the_yield_unknown():
+    young = [row for row in lp_rows(10**4) if row.at > START - 6 * HOUR]
+    found = book_capital(book(*MARKET, *young, positions=[LP]))
+    assert found.unknown["native_yield"].startswith("lp: it was in range for ")
+    old = book_capital(book(*MARKET, *lp_rows(10**4), positions=[LP]))
+    assert old.native_yield == pytest.approx(0.01 * 96 * 8760 / 96 / (0.3 * 2000 + 700 + 0.96))
+
+
+def test_a_book_that_owes_more_than_it_has_earns_no_share_of_anything():
+    found = book_capital(book(*MARKET, positions=[tokens("p1", ETH=1.0, USDC=-5000.0)]))
+    assert set(found.unknown) == {"wacc", "native_yield"}
+    assert (found.wacc, found.native_yield, found.capm_return) == (None, None, None)
+
+
+def test_it_ought_to_earn_the_risk_free_rate_its_beta_times_the_premium_and_its_own_yield():
+    view = book(*EVERY, positions=[tokens("wallet", ETH=3.0, BTC=0.04, USDC=2000.0)], now=NOW)
+    found = book_capital(view)
+    assert found.capm_return == pytest.approx(0.04 + 0.05 * book_beta(view).value + 0.0)
+    assert (found.unknown, found.wacc) == ({}, 0.0)
+
+
+def test_an_empty_book_has_no_capital():
+    assert set(book_capital(book(*MARKET, state=State())).unknown) == {"wacc", "native_yield"}
