@@ -186,3 +186,8 @@ def test_no_settlement_lies_beyond_its_extremes(strikes: list[float], size: floa
     assert -condor.max_loss_usd - 1e-9 <= profit <= condor.max_profit_usd + 1e-9
     by_legs = float(condor.exposure.value_usd(Scenario({"ETH": price}, years=0.1))) + size * credit
     assert profit == pytest.approx(by_legs, abs=1e-6)
+
+
+def test_nothing_is_earned_on_the_strikes_and_no_skew_is_taken_unless_said():
+    assert (SPX.rate, SPX.skews) == (0.0, (0.0, 0.0, 0.0, 0.0))
+    assert {leg.rate for leg in SPX.legs} == {leg.skew for leg in SPX.legs} == {0.0}

@@ -192,6 +192,20 @@ def test_a_book_that_is_short_loses_in_a_rise_and_no_short_perp_is_added_to_it()
         ask(view, Intent("short", ("short_perp",)), position=short)
 
 
+def test_a_position_of_cents_is_protected_and_one_of_nothing_is_not():
+    cents, nothing = (Position(id="p2", kind="tokens", amounts={"ETH": coins}) for coins in (0.0001, 0.0))
+    view = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), positions=(ETH4, cents))
+    found = ask(view, position=cents)
+    assert found.instrument == "short_perp"
+    assert found.notional_usd == pytest.approx(0.25 * 0.25 * DOWN)
+    with pytest.raises(Unknown, match="p2 loses nothing in ETH"):
+        ask(view, position=nothing)
+    with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
+        ask(book_of(*paid(0.1), *priced(ETH=2500.0)), Intent("short", ("short_perp",)), position=nothing)
+    left = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), layers=tuple(layer(9_999.5)))
+    assert ask(left).notional_usd == pytest.approx(0.5)
+
+
 # --- one exposure is never hedged twice ---
 
 
@@ -321,6 +335,12 @@ def test_a_smaller_layer_is_smaller_in_everything_and_says_what_cut_it():
     assert (layer.notional_usd, layer.capital_usd, layer.binding) == (500.0, 500.0, "halved by a; cut by b")
     assert layer.cost_usd == pytest.approx(500 * 0.04 * WEEK + 5.0)
     assert resize(resize(layer, 0.0, ""), 0.0, "").cost_usd == 5.0
+    once = resize(ask(book_of(*priced(ETH=2500.0))), 1000.0, "")
+    assert (once.cost_usd, once.capital_usd) == pytest.approx((1000 * 0.04 * WEEK + 5.0, 1000.0))
+    small = replace(layer, notional_usd=0.5, capital_usd=0.2, cost_usd=7.0)
+    assert resize(small, 0.25, "").capital_usd == 0.1
+    nothing = resize(replace(small, notional_usd=0.0), 0.0, "")
+    assert (nothing.capital_usd, nothing.cost_usd) == (0.0, 5.0)
 
 
 def test_a_new_quote_changes_cost_and_value_and_not_the_size():
