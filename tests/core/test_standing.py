@@ -154,8 +154,8 @@ def test_earned_is_the_sum_of_rises_and_after_a_collect_what_stands_there():
 
 
 def test_what_is_withdrawn_and_waits_beside_the_fees_was_not_earned():
-    liquid = {5: 900, 4: 900, 3: 500, 2: 500, 1: 600, 0: 600}
-    fees = {5: 10**6, 4: 3 * 10**6, 3: 500 * 10**6, 2: 501 * 10**6, 1: 502 * 10**6, 0: 502 * 10**6}
+    liquid: dict[float, float] = {5: 900, 4: 900, 3: 500, 2: 500, 1: 600, 0: 600}
+    fees: dict[float, float] = {5: 10**6, 4: 3 * 10**6, 3: 500 * 10**6, 2: 501 * 10**6, 1: 502 * 10**6, 0: 502 * 10**6}
     found = stand(*pool(fees1=fees, liquidity=liquid)).fees
     assert found is not None
     # 2 before liquidity was taken out, then 1 and 1: adding to it, an hour ago, takes nothing back.

@@ -189,7 +189,7 @@ def test_the_book_is_the_sum_of_its_positions(told: Told) -> None:
 def test_status_reads_as_plain_sentences(told: Told) -> None:
     text = told.status()
     for words in (
-        "Equity ", "Net delta ETH ", "sigma in 7 days would cost", "In range: ", "Fees: ", "Health factor ", "Liquidated with ETH below ",
+        "Equity ", "Net delta: ETH ", "sigma in 7 days would cost", "In range: ", "Fees: ", "Health factor ", "Liquidated with ETH below ",
         "Liquidated with ETH above 2,483.66 USD",
     ):  # fmt: skip
         assert words in text, text
