@@ -39,7 +39,7 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **_break_even(view, position, value),
         **present(basis=value.basis),
         "says": [
-            *([f"{value.basis[0].upper()}{value.basis[1:]}"] if value.basis else []),
+            *([value.basis] if value.basis else []),
             *_condor(view, position, value),
             *says(position, stands),
         ],

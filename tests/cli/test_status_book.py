@@ -46,7 +46,7 @@ def test_imported_rows_show_the_book_before_any_daemon_and_nothing_is_written(tm
         "Net delta: ETH +1,600 USD",
         "in 7 days would cost",
         "Not known, liquidations: what is declared says nothing",
-        "Expired at 2020-03-27",
+        "expired at 2020-03-27",
         "more have no source set up",
     ):
         assert words in text, text
