@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from monitor.core.book import Position, PositionKind
 from monitor.core.positions import balancer, curve, iron_condor, lending, option, perp, tokens, treasury, uniswap_v2, uniswap_v3
-from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
 
@@ -36,10 +35,7 @@ EXACT_OF: Mapping[PositionKind, tuple[str, ...]] = {"uniswap-v2": uniswap_v2.EXA
 
 def value_position(view: View, position: Position) -> Valuation:
     """Value one position. Raises Unknown when a price or the position's state is missing or stale."""
-    known = VALUES.get(position.kind)
-    if known is None:
-        raise Unknown("kind", f"positions of kind {position.kind} cannot be valued")
-    return known(view, position)
+    return VALUES[position.kind](view, position)
 
 
 @dataclass(frozen=True, slots=True)
