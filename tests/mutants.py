@@ -22,14 +22,14 @@ from tests.forked import Ended, Run, forget_compiled, run_all, warm
 from tests.guards import ROOT, WHOLE, brief, compile_once, copy_tree, say, wrong_untouched
 
 CORE = Path("monitor") / "core"
-# What computes numbers of the book, its risk and its layers; what reads, stores and tells has guards of its own (tests/guards.py).
+# What computes numbers: indicators, positions, risk and layers. What reads facts and believes them has guards of its own (tests/guards.py).
 MATHEMATICS = (
-    "aave", "amm", "amm_v4", "bars", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
+    "aave", "amm", "amm_v4", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
     "exposure", "funding", "horizon", "implied", "indicators", "instruments", "iv_beta", "layer_return", "liquidation", "liquidity", "loss",
-    "many_ranges", "market", "market_beta", "marks", "options", "perpetual", "pool_share", "positions.balancer", "positions.curve",
+    "many_ranges", "market_beta", "marks", "options", "perpetual", "pool_share", "positions.balancer", "positions.curve",
     "positions.iron_condor", "positions.lending", "positions.option", "positions.perp", "positions.tokens", "positions.treasury",
-    "positions.uniswap_v2", "positions.uniswap_v3", "ranges", "rebasing", "risk", "sizing", "stableswap", "standing", "tail", "treasury",
-    "trends", "tvl", "tvl_confirmed", "tvl_parts", "tvl_series", "vix_futures", "volatility", "weighted", "windows", "xirr",
+    "positions.uniswap_v2", "positions.uniswap_v3", "ranges", "risk", "sizing", "stableswap", "standing", "tail", "treasury", "trends",
+    "tvl", "vix_futures", "volatility", "weighted", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LEAST_SHARE = 0.95

@@ -40,8 +40,8 @@ def proportional_exit(balances: Sequence[int], decimals: Sequence[int], shares: 
     if shares == 0:
         return [0] * len(balances)
     ratio = divide_down(shares, supply)
-    scales = [10 ** (MOST_DECIMALS - each) for each in decimals]
-    return [multiply_down(balance * scale, ratio) // scale for balance, scale in zip(balances, scales, strict=True)]
+    # The contract brings balances to 18 decimals and back, both rounded down: for whole factors that is rounding down once.
+    return [multiply_down(balance, ratio) for balance in balances]
 
 
 @dataclass(frozen=True, slots=True)

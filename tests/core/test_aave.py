@@ -250,6 +250,8 @@ def test_what_has_no_threshold_is_no_collateral_and_nothing_owed_is_no_debt() ->
     assert health([Holding(WAD, 0, 10**8, 18, Bps(0))]) == health([])
     assert health([]).factor == NO_DEBT == 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF
     assert health_factor(0, Bps(0), 1) == 0
+    # Four sevenths: the last digit is rounded half up.
+    assert health_factor(4, Bps(10_000), 7) == 571_428_571_428_571_429
 
 
 def test_nothing_is_stable_or_unbacked_unless_said() -> None:
