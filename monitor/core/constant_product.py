@@ -52,9 +52,8 @@ def protocol_shares(pair: Pair, share: ProtocolShare = SIXTH) -> int:
     if not pair.fee_on or pair.k_last == 0:
         return 0
     root, root_last = isqrt(pair.reserve0 * pair.reserve1), isqrt(pair.k_last)
-    if root <= root_last:
-        return 0
-    return pair.total_supply * (root - root_last) * share.part // (root * (share.whole - share.part) + root_last * share.part)
+    grown = max(root - root_last, 0)
+    return pair.total_supply * grown * share.part // (root * (share.whole - share.part) + root_last * share.part)
 
 
 def burned(pair: Pair, shares: int, share: ProtocolShare = SIXTH) -> tuple[int, int]:

@@ -20,13 +20,13 @@ MEDIAN_MONTHS, MEDIAN_MINIMUM = 120, 60
 def expanding(histogram: ArrayLike, bars: int = EXPANDING_BARS) -> Bools:
     """True where the last `bars` rows have one sign and strictly growing size. Zero has no sign."""
     rows = _windows(histogram, bars)
-    return np.asarray(_of_one_sign(rows) & np.all(np.diff(np.abs(rows), axis=-1) > 0, axis=-1))
+    return np.asarray(_of_one_sign(rows) & np.all(np.diff(np.abs(rows), axis=1) > 0, axis=1))
 
 
 def contracting(histogram: ArrayLike, bars: int = EXPANDING_BARS) -> Bools:
     """True where the last `bars` rows have one sign and strictly shrinking size; on 3 weekly bars this is compression."""
     rows = _windows(histogram, bars)
-    return np.asarray(_of_one_sign(rows) & np.all(np.diff(np.abs(rows), axis=-1) < 0, axis=-1))
+    return np.asarray(_of_one_sign(rows) & np.all(np.diff(np.abs(rows), axis=1) < 0, axis=1))
 
 
 def growth_above_zero(histogram: ArrayLike, bars: int = EXPANDING_BARS) -> Floats:
@@ -114,7 +114,7 @@ def month_end_median(at_ms: ArrayLike, values: ArrayLike, months: int = MEDIAN_M
 
 
 def _of_one_sign(rows: Floats) -> Bools:
-    return np.asarray(np.all(rows > 0, axis=-1) | np.all(rows < 0, axis=-1))
+    return np.asarray(np.all(rows > 0, axis=1) | np.all(rows < 0, axis=1))
 
 
 def _windows(values: ArrayLike, bars: int) -> Floats:

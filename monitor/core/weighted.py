@@ -35,7 +35,7 @@ def proportional_exit(balances: Sequence[int], decimals: Sequence[int], shares: 
     """
     if shares > supply:
         raise ValueError("there are more shares than the pool has")
-    if max(decimals, default=0) > MOST_DECIMALS:
+    if any(each > MOST_DECIMALS for each in decimals):
         raise ValueError("Balancer takes no token of more than 18 decimals")
     if shares == 0:
         return [0] * len(balances)

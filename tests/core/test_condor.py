@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.condor import IronCondor, crossings, signed_legs, strikes_flaw
+from monitor.core.book import Position
+from monitor.core.condor import IronCondor, condor_of, crossings, signed_legs, strikes_flaw
 from monitor.core.exposure import Coins, Scenario
-from monitor.core.options import OptionLeg
+from monitor.core.options import OptionLeg, expiry_ms
 
 SPX = IronCondor(asset="SPX", strikes=(4600.0, 4700.0, 5300.0, 5450.0), years=30 / 365, size=200.0, credit_usd=30.0)
 NOW = Scenario({"SPX": 5000.0, "ETH": 2000.0}, {"SPX": 0.20, "ETH": 0.60})
@@ -191,3 +192,14 @@ def test_no_settlement_lies_beyond_its_extremes(strikes: list[float], size: floa
 def test_nothing_is_earned_on_the_strikes_and_no_skew_is_taken_unless_said():
     assert (SPX.rate, SPX.skews) == (0.0, (0.0, 0.0, 0.0, 0.0))
     assert {leg.rate for leg in SPX.legs} == {leg.skew for leg in SPX.legs} == {0.0}
+
+
+def test_a_declared_condor_is_taken_as_it_is_written_until_it_expires():
+    strikes = (1500.0, 1700.0, 2300.0, 2500.0)
+    declared = Position(id="c", kind="iron-condor", asset="ETH", strikes=strikes, expiry="2024-06-28", size=3.0, credit=25.0)
+    over = expiry_ms("ETH", "2024-06-28")
+    found = condor_of(declared, over - 365 * 86_400_000)
+    assert found == IronCondor(asset="ETH", strikes=strikes, years=1.0, size=3.0, credit_usd=25.0, rate=0.0, skews=(0.0, 0.0, 0.0, 0.0))
+    assert condor_of(declared, over - 1) is not None
+    assert condor_of(declared, over) is None
+    assert condor_of(replace(declared, kind="option"), over - 1) is None

@@ -30,6 +30,8 @@ def true_rows(flags: object) -> list[int]:
         pytest.param([-1, 2, 3], [], [], id="two signs"),
         pytest.param([0, 1, 2], [], [], id="zero has no sign"),
         pytest.param([2, 1, 0], [], [], id="zero at the end has none either"),
+        pytest.param([0, -1, -2], [], [], id="zero has none below either"),
+        pytest.param([-2, -1, 0], [], [], id="nor at the end"),
         pytest.param([NAN, 1, 2, 3], [3], [], id="warm-up"),
         pytest.param([1, 2], [], [], id="too short"),
         pytest.param([], [], [], id="nothing"),
