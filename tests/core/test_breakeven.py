@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -18,6 +19,14 @@ NOW = Scenario({"ETH": 2000.0, "USDC": 1.0}, {"ETH": 0.6})
 
 def exactly(*prices: float) -> object:
     return pytest.approx(prices, rel=1e-9)
+
+
+def test_without_a_scale_the_smallest_profit_counts_and_with_one_its_rounding_does_not():
+    def tiny(prices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return (prices - 100.0) * 1e-16
+
+    assert break_even(tiny, 10.0, 1000.0).count == "one"
+    assert break_even(tiny, 10.0, 1000.0, scale_usd=1.0).count == "more than two"
 
 
 @pytest.mark.parametrize(

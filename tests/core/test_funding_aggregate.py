@@ -120,3 +120,9 @@ def test_payments_go_back_as_far_as_is_asked_and_those_of_an_unknown_interval_ar
     assert (found.at.tolist(), found.rate.tolist(), found.covers_ms.tolist()) == ([START - SLOT, START], pytest.approx([0.1, 0.1]), [SLOT, SLOT])
     with pytest.raises(Unknown, match="v does not say which interval the funding of BTC covers"):
         venue_payments(view_of(*funding([0.1] * 4, venue="v", interval=False)), "BTC", "v", DAY)
+
+
+def test_the_interval_of_the_newest_payment_is_what_it_was_judged_on():
+    view = view_of(*funding([0.1, 0.2, 0.3], venue="binance"))
+    venue_payments(view, "BTC", "binance", DAY)
+    assert [point.at for point in view.evidence if point.metric == "funding.interval_hours"] == [START]
