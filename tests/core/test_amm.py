@@ -264,8 +264,9 @@ def test_the_cap_reaches_the_principal_last_and_counts_no_growth_for_a_spent_pos
     drained = Stake(0, 0, 0, UINT128, UINT128)
     assert payout(pool_at(Q96, 0, drained), V3Position(-60, 60, Stake(10**12, 0, 0, 0, 0))) == Payout(2995_354_954, 2995_354_954, 0, 0)
     assert payout(pool_at(Q96, 0, Stake(10**12, 0, 0, 3, 4)), V3Position(-60, 60, Stake(0, 0, 0, 11, 13))) == Payout(0, 0, 3, 4)
-    rich = V3Pool(Q96, 0, 5 << 128, 5 << 128, OPEN, OPEN, Stake(10**12, 0, 0, 3, 4))
-    assert payout(rich, V3Position(-60, 60, Stake(0, 0, 0, 11, 13))) == Payout(0, 0, 3, 4)
+    # Not even where each unit of liquidity had earned five whole ones since the pool's record was made.
+    late = V3Position(-60, 60, Stake(0, 5 << 128, 5 << 128, 11, 13))
+    assert payout(pool_at(Q96, 0, Stake(10**12, 0, 0, 3, 4)), late) == Payout(0, 0, 3, 4)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ def test_it_finds_what_pyxirr_finds_in_drawn_payments(seed: int, rate: float):
         (after((0, -100), (36.5, 101)), 1.01**10 - 1, ()),
         (after((0, -100), (1, 110)), 1.1**365 - 1, ()),
         (after((0, -1), (365, 1e12)), 1e12 - 1, ()),
-        # Small change that doubles in a month: the bounds of the search depend on the ratio of payments, not on their size.
+        # The bounds of the search depend on the ratio of payments, not on their size: the logarithms of 2 and of a half make nothing together.
+        (after((0, -0.5), (365, 1.5)), 2.0, ()),
         (after((0, -0.01), (36.5, 0.02)), 2.0**10 - 1, ()),
         # -1 + 2.3 v - 1.32 v^2 with v = 1 / (1 + rate): 10% and 20%.
         (after((0, -100), (365, 230), (730, -132)), 0.10, (0.20,)),
