@@ -145,8 +145,8 @@ def _loss(loss: Loss) -> str:
 
 
 def _liquidation(one: Liquidation) -> str:
-    far = f", {one.sigmas:.1f} weekly sigmas away" if one.sigmas is not None else ""
-    return f"Liquidated with {one.asset} {one.side} {one.price_usd:,.6g} USD ({one.distance:+.1%}{far})"
+    far = f", {one.sigmas:.1f} weekly sigmas" if one.sigmas is not None else ""
+    return f"Liquidated with {one.asset} {one.side} {one.price_usd:,.6g} USD ({one.distance:.1%}{far} away)"
 
 
 def _carry(carry: Carry) -> list[str]:
