@@ -47,11 +47,11 @@ class ChainPositions(Collector):
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         """The calls of the next round, given what those before answered. BadPayload where a setting is missing or they make no sense."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of position asks and reads its own contracts
 
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         """The readings of one position and its pool. BadPayload, with a sentence, where a part is missing or parts contradict each other."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of position asks and reads its own contracts
 
     def watched(self, watch: Watch) -> dict[str, list[Position]]:
         """The positions that it reads, by chain. A chain without an endpoint is left out."""

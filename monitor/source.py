@@ -123,7 +123,7 @@ class Collector:
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The (metric, subject) pairs that this source will deliver for what is watched; empty when it has nothing to do."""
-        raise NotImplementedError
+        raise NotImplementedError  # each source has its own
 
     def has_work(self, watch: Watch) -> bool:
         """Whether there is anything to ask for; else it is not polled. A feed of rows is, though it provides nothing beforehand."""
@@ -144,7 +144,7 @@ class Collector:
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over everything it watches. Raises SourceError or BadPayload when the pass as a whole failed."""
-        raise NotImplementedError
+        raise NotImplementedError  # each source has its own
 
     async def probe(self, ports: Ports, watch: Watch) -> str:
         """One line for `check`: what was reached and seen. Raises SourceError or BadPayload with what to do. By default one poll."""
@@ -165,7 +165,7 @@ class Collector:
 
     async def page(self, ports: Ports, watch: Watch, stream: str, from_ms: int, to_ms: int) -> Page:
         """One page of one stream's history, oldest first, from `from_ms` (inclusive) to `to_ms` (exclusive)."""
-        raise NotImplementedError
+        raise NotImplementedError  # each source has its own
 
     async def close(self) -> None:
         """Let go of connections; called once when the daemon stops or reloads."""

@@ -97,11 +97,11 @@ class Rule:
 
     def judge(self, view: View, subject: str) -> Verdict:
         """The verdict of this instant. May raise Unknown."""
-        raise NotImplementedError
+        raise NotImplementedError  # every rule judges for itself
 
     def over(self, view: View, subject: str, since: int) -> bool:
         """Whether an episode that began at `since` has met its exit, on this rule's own inputs. May raise Unknown: then it goes on."""
-        raise NotImplementedError
+        raise NotImplementedError  # an exit that a rule forgot must not pass for one that never comes
 
     def intent(self, verdict: Verdict) -> Intent | None:
         """The layer to propose when FIRED; None for a rule that only votes or warns."""
@@ -140,7 +140,7 @@ class Gate:
 
     def judge(self, view: View, proposal: "Proposal") -> Ruling:
         """Pass, halve, cut or block one proposal. May raise Unknown, which blocks."""
-        raise NotImplementedError
+        raise NotImplementedError  # every gate judges for itself
 
 
 def passes(reason: str) -> Ruling:
