@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from statistics import median_low
 from typing import Literal
 
 import numpy as np
@@ -111,20 +112,23 @@ class _Sum:
     def touches(self, log_rate: float) -> bool:
         """Whether it is zero but for rounding, which is measured against the sum of amounts without their signs."""
         size = math.fsum((abs(self.amounts) * self._factors(log_rate)).tolist())
-        return abs(self.at(log_rate)) <= ROUNDING * size
+        return math.isclose(self.at(log_rate), 0.0, abs_tol=ROUNDING * size)
 
     def vanishes(self, rate: float) -> bool:
         """Whether the net present value at this very rate is under 0.1% of the largest payment."""
         if rate == -1:
             return False
         log_rate = math.log1p(rate)
-        # `at` has the largest discount factor as 1: its scale is that of the last payment where the rate is negative.
-        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(min(self.years[-1] * log_rate, 0.0))
+        # `at` has the largest discount factor as 1.
+        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(-self._exponents(log_rate).max())
 
     def _factors(self, log_rate: float) -> NDArray[np.float64]:
-        exponents = -self.years * log_rate
+        exponents = self._exponents(log_rate)
         factors: NDArray[np.float64] = np.exp(exponents - exponents.max())
         return factors
+
+    def _exponents(self, log_rate: float) -> NDArray[np.float64]:
+        return -self.years * log_rate
 
     def changes(self) -> Sequence[int]:
         """The places after which the sign changes: there are at most as many roots, and fewer by an even number (Descartes)."""
@@ -150,8 +154,8 @@ def _net(flows: Sequence[Flow]) -> _Sum:
     if not any(usd < 0 for _, usd in by_instant) or not any(usd > 0 for _, usd in by_instant):
         raise Unknown("one-sign", "nothing was paid or nothing was received: there is no rate of return")
     moved = [(at, usd) for at, usd in by_instant if usd]
-    years = np.array([at - moved[0][0] for at, _ in moved]) / YEAR_MS
-    return _scaled(years, np.array([usd for _, usd in moved]))
+    at = np.array([at for at, _ in moved])
+    return _scaled((at - at.min()) / YEAR_MS, np.array([usd for _, usd in moved]))
 
 
 def _scaled(years: NDArray[np.float64], amounts: NDArray[np.float64]) -> _Sum:
@@ -168,17 +172,17 @@ def _roots(net: _Sum) -> list[float]:
     low, high = net.bounds()
     if len(changes) == 1:
         return [_root(net, low, high)]
-    turns = sorted(turn for turn in _roots(net.turned(changes[len(changes) // 2])) if low < turn < high)
+    turns = _roots(net.turned(median_low(changes)))
     touching = [turn for turn in turns if net.touches(turn)]
-    ends = [(end, 0.0 if end in touching else net.at(end)) for end in (low, *turns, high)]
+    ends = [(end, 0.0 if end in touching else net.at(end)) for end in sorted((low, *turns, high))]
     return touching + [_root(net, one, other) for (one, before), (other, after) in pairwise(ends) if before * after < 0]
 
 
 def _root(net: _Sum, low: float, high: float) -> float:
     """The one root between two ends: the bracket is halved until no number lies between them."""
-    rising = net.at(high) > 0
+    beyond = np.sign(net.at(high))
     middle = (low + high) / 2
     while middle not in (low, high):
-        low, high = (low, middle) if (net.at(middle) > 0) == rising else (middle, high)
+        low, high = (low, middle) if np.sign(net.at(middle)) == beyond else (middle, high)
         middle = (low + high) / 2
     return middle
