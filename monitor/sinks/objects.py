@@ -62,6 +62,7 @@ Now
   started_at: time
   version: text
   rule_set: text -- hash of everything that can change a decision
+  command: text -- what to type for this store before the name of a command
   notice?: text
   story?: Story
 Sight
@@ -123,6 +124,7 @@ Stress
   sigmas: number
   days: number
   direction: fall|rise -- in which the book without layers loses more
+  moves: {number} -- by asset, as fractions of today's price
   loss_usd: usd -- without layers; negative where it gains both ways
   protected_loss_usd: usd -- with the layers in force
   exposure_usd: usd -- delta at that price, positive where it loses
@@ -232,6 +234,7 @@ Position
   chain?: text
   layers: [HeldLayer]
   unknown?: text -- why it cannot be valued
+  holds?: text -- the contracts, of options and condors
   value_usd?: usd -- its equity: of a perp its margin and profit
   basis?: text -- how it was priced, where there is more than one way: the quotes of its options, or their model
   amounts?: {number}

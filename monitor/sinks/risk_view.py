@@ -69,6 +69,7 @@ def _stress(view: View) -> dict[str, Any]:
         "sigmas": SHOCK_SIGMAS,
         "days": HORIZON_DAYS,
         "direction": "fall" if both.sign < 0 else "rise",
+        "moves": {asset: float(there.price(asset)) / view.price_usd(asset) - 1 for asset in sorted(whole.assets - STABLES)},
         "loss_usd": both.loss_usd,
         "protected_loss_usd": protected,
         "exposure_usd": stressed_exposure_usd(view),
