@@ -8,7 +8,7 @@ from typing import TypeVar
 from monitor.core.book import Position
 from monitor.core.breakeven import SyntheticBreakEven, Terms, synthetic_break_even
 from monitor.core.cost_of_capital import CapitalCosts, RiskFree, capm_return, native_yield, premium_spent_usd, risk_free, wacc
-from monitor.core.exposure import Exposure, Together
+from monitor.core.exposure import Coins, Exposure, Together
 from monitor.core.funding import funding_against_short
 from monitor.core.implied import scenario_now
 from monitor.core.instruments import short_perp, top_up
@@ -42,28 +42,35 @@ class Outlook:
 
 
 def layer_outlook(view: View, proposal: Proposal) -> Outlook:
-    """What a layer would return from now on over 7 days, with the position that it is for. Raises Unknown where either is not known."""
+    """What a layer would return from now on over 7 days, with the position that it is for. Raises Unknown where either is not known.
+
+    The price that moves is the one that a perpetual is sold on, else that of the position's risk asset.
+    """
     position = next((one for one in view.settings.positions if one.id == proposal.position), None)
     if position is None:
         raise Unknown("gone", f"{proposal.position} is no longer in the book")
     worth = value_position(view, position)
-    asset = worth.risk_asset
+    asset = proposal.asset if proposal.instrument == "short_perp" else worth.risk_asset
     moves = spot_beta(view, asset)
-    hedge = _hedge(view, proposal)
+    hedge, sold_usd = _hedge(view, proposal)
     market = _market(view, Together((worth.exposure, hedge.exposure)), asset, moves.points_per_percent)
     held, corners = _held(view, position, worth, market), _corners(view, position, asset)
     dear = funding_against_short(view, proposal.asset, DEAREST) if proposal.instrument == "short_perp" else 0.0
     with told():
-        thin = liquidity_lens(held, hedge, market, max(0.0, dear) * proposal.notional_usd * YEARS, corners)
+        thin = liquidity_lens(held, hedge, market, max(0.0, dear) * sold_usd * YEARS, corners)
         return Outlook(prospect(held, hedge, market, corners), thin, moves.basis)
 
 
 def position_break_even(view: View, position: Position, worth: Valuation) -> SyntheticBreakEven:
-    """Where a position breaks even in 7 days, alone and with its layers in force. Raises Unknown where a price or a volatility is missing."""
+    """Where a position breaks even in 7 days, alone and with its layers in force. Raises Unknown where a price or a volatility is missing.
+
+    Both are measured from today: what a layer has gained or lost since it was opened is left out, as what the position has is.
+    """
     layers = [one for one in layers_in_force(view) if one.proposal.position == position.id]
-    exposure = Together(tuple(layer_exposure(view, one) for one in layers))
+    held_layers = Together(tuple(layer_exposure(view, one) for one in layers))
     asset = worth.risk_asset
-    market = _market(view, Together((worth.exposure, exposure)), asset, spot_beta(view, asset).points_per_percent)
+    market = _market(view, Together((worth.exposure, held_layers)), asset, spot_beta(view, asset).points_per_percent)
+    exposure = Together((held_layers, Coins({}, -worth_usd(held_layers, market.now))))
     held = _held(view, position, worth, market)
     terms = Terms(
         basis_usd=held.value_usd,
@@ -84,8 +91,8 @@ def _market(view: View, whole: Exposure, asset: str, iv_beta: float) -> Market:
 
 
 def _held(view: View, position: Position, worth: Valuation, market: Market) -> Held:
-    """*(reading)* Fees are those of a year of hours in range, for as long as it stays in range; none where they are not known yet."""
-    fees = _or_none(lambda: fees_of(view, position, {})) if position.kind in RANGED_KINDS else None
+    """*(reading)* Fees are those of hours in range where it is in range now, as if it stayed there; none where they are not known yet."""
+    fees = _or_none(lambda: fees_of(view, position, {})) if _in_range(view, position) else None
     carried = _or_none(lambda: carry_of(view, position, worth, {})) if position.kind in {"perp", *LENDING_KINDS} else None
     return Held(
         exposure=worth.exposure,
@@ -95,20 +102,30 @@ def _held(view: View, position: Position, worth: Valuation, market: Market) -> H
     )
 
 
+def _in_range(view: View, position: Position) -> bool:
+    where = _or_none(lambda: range_of(view, position)) if position.kind in RANGED_KINDS else None
+    return where is not None and where.state == "inside"
+
+
 def _received(carry: Carry | None) -> float:
     return fsum(usd for usd in (carry.funding_usd, carry.supplied_usd, carry.owed_usd) if usd is not None) if carry is not None else 0.0
 
 
-def _hedge(view: View, proposal: Proposal) -> Hedge:
+def _hedge(view: View, proposal: Proposal) -> tuple[Hedge, float]:
+    """The layer as one that is opened now, since returns are from now on; and what it has sold, in USD at today's price.
+
+    *(reading)* What going in costs stands for going out where the layer is in force already.
+    """
     bill, book = risk_free(view), view.settings.book
     if proposal.instrument == "top_up":
-        return hedge_of(top_up(proposal.notional_usd, stable_yield=bill.rate, gas_usd=book.gas, days=HORIZON_DAYS))
+        return hedge_of(top_up(proposal.notional_usd, stable_yield=bill.rate, gas_usd=book.gas, days=HORIZON_DAYS)), 0.0
     if proposal.instrument != "short_perp":
         raise Unknown("instrument", f"what a layer of {proposal.instrument or 'no instrument'} would return is not known")
-    price, against = proposal.price_usd or view.price_usd(proposal.asset), funding_against_short(view, proposal.asset)
+    price, against = view.price_usd(proposal.asset), funding_against_short(view, proposal.asset)
+    coins = proposal.notional_usd / (proposal.price_usd or price)
     terms = replace(book, treasury_bill_yield=bill.rate)
-    sold = short_perp(proposal.asset, proposal.notional_usd / price, price, terms, funding_against=against, fee=book.perp_fee, days=HORIZON_DAYS)
-    return hedge_of(sold)
+    sold = short_perp(proposal.asset, coins, price, terms, funding_against=against, fee=book.perp_fee, days=HORIZON_DAYS)
+    return hedge_of(sold), coins * price
 
 
 def _corners(view: View, position: Position, asset: str) -> tuple[float, ...]:
@@ -187,11 +204,13 @@ def _native(view: View, worth: Mapping[str, Valuation], equity_usd: float) -> fl
 
 
 def _fees(view: View, position: Position) -> float:
+    """USD a year at the pace of all hours that it was watched in 30 days, in range or not: out of it nothing is earned."""
     why: dict[str, str] = {}
-    yearly = fees_of(view, position, why).annual_usd
-    if yearly is None:
+    fees = fees_of(view, position, why)
+    if fees.annual_usd is None or fees.in_range_hours is None:
         raise Unknown("fees", f"{position.id}: {'; '.join(why.values())}")
-    return yearly
+    out_hours = range_of(view, position).out_hours or 0.0
+    return fees.annual_usd * fees.in_range_hours / (fees.in_range_hours + out_hours)
 
 
 def _carry(view: View, position: Position, worth: Mapping[str, Valuation], part: str) -> float:

@@ -182,7 +182,7 @@ BreakEven
   with_cost: BreakEvens
 Path
   sigmas: number
-  price_usd: usd -- of the position's risk asset
+  price_usd: usd -- of what a perpetual is sold on, else of the position's risk asset
   layer_usd: usd -- gained by the layer, net of its cost
   layer_return: number -- on its capital
   hedged_usd: usd
