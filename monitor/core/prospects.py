@@ -13,9 +13,11 @@ from monitor.core.funding import funding_against_short
 from monitor.core.implied import scenario_now
 from monitor.core.instruments import short_perp, top_up
 from monitor.core.iv_beta import spot_beta
-from monitor.core.layer_return import YEAR_DAYS, Hedge, Held, Market, Prospect, hedge_of, liquidity_lens, prospect
+from monitor.core.layer_return import PATHS, YEAR_DAYS, Hedge, Held, Market, Prospect, hedge_of, layer_return, liquidity_lens, prospect
 from monitor.core.liquidation import LENDING_KINDS
-from monitor.core.liquidity import RANGED_KINDS
+from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS
+from monitor.core.loss import deposit, loss_exposure
+from monitor.core.loss_offset import Offset, loss_offset
 from monitor.core.market_beta import book_beta
 from monitor.core.proposal import Proposal
 from monitor.core.risk import layer_exposure, layers_in_force, told, worth_usd
@@ -34,11 +36,17 @@ YEARS = HORIZON_DAYS / YEAR_DAYS
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """A layer and its position together, as markets are and by how far depth is down; `basis` says how volatility goes with the price."""
+    """A layer and its position together, as markets are and by how far depth is down; `basis` says how volatility goes with the price.
+
+    `offsets` says in the paths of `prospect` what of an LP's impermanent loss the layer makes good; empty for other positions, and with the reason
+    in `offsets_unknown` where what was put in is not known.
+    """
 
     prospect: Prospect
     lens: Mapping[float, Prospect]
     basis: str
+    offsets: tuple[Offset, ...] = ()
+    offsets_unknown: str = ""
 
 
 def layer_outlook(view: View, proposal: Proposal) -> Outlook:
@@ -58,7 +66,21 @@ def layer_outlook(view: View, proposal: Proposal) -> Outlook:
     dear = funding_against_short(view, proposal.asset, DEAREST) if proposal.instrument == "short_perp" else 0.0
     with told():
         thin = liquidity_lens(held, hedge, market, max(0.0, dear) * sold_usd * YEARS, corners)
-        return Outlook(prospect(held, hedge, market, corners), thin, moves.basis)
+        found = Outlook(prospect(held, hedge, market, corners), thin, moves.basis)
+    if position.kind not in LIQUIDITY_KINDS:
+        return found
+    try:
+        return replace(found, offsets=_offsets(view, position, worth, hedge, market))
+    except Unknown as why:
+        return replace(found, offsets_unknown=why.reason)
+
+
+def _offsets(view: View, position: Position, worth: Valuation, hedge: Hedge, market: Market) -> tuple[Offset, ...]:
+    put_in = deposit(view, position).amounts
+    loss = loss_exposure(view, position, worth, put_in)
+    known = replace(market, now=scenario_now(view, {*loss.assets, *hedge.exposure.assets}))
+    paths = [(layer_return(hedge, known, sigmas).gain_usd, known.after(sigmas)) for sigmas in PATHS]
+    return tuple(loss_offset(gain_usd, hedge.exposure, loss, put_in, known.now, there) for gain_usd, there in paths)
 
 
 def position_break_even(view: View, position: Position, worth: Valuation) -> SyntheticBreakEven:

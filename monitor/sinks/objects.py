@@ -188,6 +188,8 @@ Path
   hedged_usd: usd
   hedged_return: number -- of position and layer, on their capital
   kind: holding-period|xirr
+  loss_usd?: usd -- impermanent loss of the LP there, without its fees
+  loss_offset?: number -- share of it that the layer makes good net of cost, plain delta against the deposit left out
 Thin
   depth_down: number
   cost_usd: usd
@@ -199,6 +201,7 @@ Returns
   break_even: BreakEven
   lens: [Thin] -- with depth down and funding at its 99th percentile
   iv_basis: text
+  loss_offset_unknown?: text
 Fees
   uncollected_usd: usd
   earned_usd?: usd -- over the last 30 days

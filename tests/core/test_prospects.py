@@ -17,6 +17,7 @@ from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from tests.builders import START, funding, proposal_of, seen
 from tests.core.books import book, layered, priced, short, tokens, volatile
+from tests.core.test_loss import in_range
 from tests.core.test_market_beta import EVERY, NOW
 
 SIGMA = 0.8 * math.sqrt(7 / 365)
@@ -91,6 +92,32 @@ def test_a_top_up_returns_what_it_costs_and_moves_no_break_even():
     assert found.prospect.expense.usd == pytest.approx(1000 * YIELD + 5)
     assert [path.gain_usd for path in found.prospect.layer] == pytest.approx([-(1000 * YIELD + 5)] * 3)
     assert found.prospect.break_even.alone.prices == pytest.approx((2000.0,))
+
+
+def test_a_short_perp_within_what_was_put_in_makes_none_of_the_loss_good():
+    # What a liquidity of 1e5 (in whole units) held at 1,900 in its range.
+    lower, upper = (1.0001**tick * 1e12 for tick in (LOWER, UPPER))
+    put_in = in_range(1e5, lower, upper, 1900.0)
+    view = book(*MARKET, *venues(0.10), *lp_rows(10**4), positions=[{**LP, "deposited": put_in}])
+    found = layer_outlook(view, proposal_of(**{**short(2000.0), "position": "lp"}))
+    cost = found.prospect.expense.usd
+    assert [one.counted_usd for one in found.offsets] == pytest.approx([-cost] * 3)
+    there = in_range(1e5, lower, upper, FALL)
+    loss_usd = (there["ETH"] - put_in["ETH"]) * FALL + there["USDC"] - put_in["USDC"]
+    assert found.offsets[0].loss_usd == pytest.approx(loss_usd, abs=1.0)
+    assert found.offsets[0].ratio == pytest.approx(cost / loss_usd)
+    # Of one that sells more than was put in the surplus counts.
+    coins = put_in["ETH"] + 100
+    large = layer_outlook(view, proposal_of(**{**short(coins * 2000), "position": "lp"}))
+    assert large.offsets[0].counted_usd == pytest.approx(100 * (2000 - FALL) - large.prospect.expense.usd)
+
+
+def test_an_offset_is_told_of_liquidity_alone_and_says_what_it_wants():
+    assert (outlook_of().offsets, outlook_of().offsets_unknown) == ((), "")
+    emptied = {**LP, "deposited": {"DOGE": 1.0}}
+    found = layer_outlook(book(*MARKET, *venues(0.10), *lp_rows(10**4), positions=[emptied]), proposal_of(**{**short(200.0), "position": "lp"}))
+    assert found.offsets == ()
+    assert "DOGE" in found.offsets_unknown
 
 
 @pytest.mark.parametrize(
