@@ -250,7 +250,6 @@ Position
   liquidations?: [Liquidation]
   break_even?: BreakEven -- in 7 days
   break_even_unknown?: text
-  basis?: text -- how it was priced, where there is more than one way
   missing?: {text} -- what applies and cannot be said, and why
   says?: [text] -- how it stands, in words
   amount0?: exact

@@ -37,7 +37,6 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **plain(replace(stands, unknown={})),
         **present(missing=dict(stands.unknown) or None),
         **_break_even(view, position, value),
-        **present(basis=value.basis),
         "says": [
             *([value.basis] if value.basis else []),
             *_condor(view, position, value),

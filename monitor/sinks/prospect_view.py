@@ -20,7 +20,7 @@ def returns_view(view: View, proposal: Proposal) -> dict[str, Any]:
     lens = [{"depth_down": down, **_prospect(thin)} for down, thin in sorted(outlook.lens.items())]
     found = _prospect(outlook.prospect)
     for path, offset in zip(found["paths"], outlook.offsets, strict=False):
-        path |= present(loss_usd=offset.loss_usd, loss_offset=offset.ratio)
+        path.update(present(loss_usd=offset.loss_usd, loss_offset=offset.ratio))
     return {"returns": {**found, "lens": lens, "iv_basis": outlook.basis, **present(loss_offset_unknown=outlook.offsets_unknown or None)}}
 
 
