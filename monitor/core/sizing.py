@@ -6,7 +6,7 @@ from monitor.core.book import Book, Position
 from monitor.core.cash_flow import cash_flow_share
 from monitor.core.cost_of_capital import risk_free
 from monitor.core.exposure import Together
-from monitor.core.funding import funding_against_short, median_cost
+from monitor.core.funding import funding_against_short, median_cost, newest_cost
 from monitor.core.implied import scenario_now
 from monitor.core.instruments import short_perp, top_up
 from monitor.core.proposal import Proposal
@@ -99,7 +99,7 @@ def _stressed(view: View, position: Position, valuation: Valuation) -> tuple[flo
 
 
 def _first_allowed(view: View, book: Book, valuation: Valuation, intent: Intent, sized: Proposal) -> Proposal:
-    """The first intended action that can be had: no short perp where its funding is below -20% a year (ALVH)."""
+    """The first intended action that can be had: no short perp where its funding is below -20% a year (ALVH), now or by the median of 30 days."""
     reasons = []
     for action in intent.actions:
         try:
@@ -115,7 +115,7 @@ def _as(view: View, book: Book, valuation: Valuation, action: str, sized: Propos
     if action != "short_perp":
         return _priced(view, book, replace(sized, action=action, instrument=action, asset="USDC", capital_usd=sized.notional_usd))
     asset = valuation.risk_asset
-    if (funding := median_cost(view, asset)) < SHORT_PERP_FUNDING_FLOOR:
+    if (funding := min(median_cost(view, asset), newest_cost(view, asset))) < SHORT_PERP_FUNDING_FLOOR:
         raise Unknown("funding", f"a short perp would pay {-funding:.0%} a year")
     short = replace(sized, action="add", instrument=action, asset=asset, capital_usd=sized.notional_usd * book.perp_margin)
     return _priced(view, book, _within_room(view, valuation, short))

@@ -44,6 +44,14 @@ def model(sigma: float, right: Right = "put", strike: float = 1800.0, spot: floa
     return float(black_scholes(right, spot, strike, sigma, YEARS, RATE).price)
 
 
+def test_the_forward_grows_at_the_collected_bill_and_only_without_one_at_the_setting():
+    bill = seen("macro.tbill_3m", "US", 0.09, START - DAY, "fred")
+    for rows, rate, settings in (([bill], 0.09, {}), ([], 0.02, {"book": {"treasury_bill_yield": 0.02}})):
+        [leg] = worth(*rows, **settings).exposure.parts
+        assert leg.rate == rate
+    assert worth(bill).value_usd == pytest.approx(2 * 0.95 * float(black_scholes("put", 2000.0, 1800.0, 0.8, YEARS, 0.09).price), rel=1e-9)
+
+
 def test_a_bought_option_is_worth_its_bid_and_a_sold_one_owes_its_ask():
     quotes = quoted("bid", 110.0) + quoted("ask", 120.0)
     assert worth(*quotes).value_usd == 220.0
