@@ -16,6 +16,7 @@ from monitor.core.units import DAY
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
+from monitor.core.volatility import with_market
 from monitor.core.worth import Valuation
 
 HORIZON_DAYS = 7
@@ -88,13 +89,13 @@ def _stressed(view: View, position: Position, valuation: Valuation) -> tuple[flo
     try:
         side = adverse(view)
         price_usd = float(adverse_scenario(view, valuation.exposure.assets).price(asset))
-        usd = -side * stressed_deltas_usd(view, valuation.exposure).get(asset, 0.0)
+        usd = -side * with_market(asset) * stressed_deltas_usd(view, valuation.exposure).get(asset, 0.0)
     except Unknown as why:
         usd = abs(valuation.delta_usd[asset])
         return usd, f"today's exposure of {usd:,.0f} USD of {asset}, as the stressed one is not known ({why.reason})"
     if usd <= 0:
         raise Unknown("hedge", f"{position.id} loses nothing in {asset} where the book loses: there is nothing to protect")
-    way = "fall" if side < 0 else "rise"
+    way = "fall" if side * with_market(asset) < 0 else "rise"
     return usd, f"stressed exposure of {usd:,.0f} USD of {asset} at {price_usd:,.6g} USD, a {way} of {SHOCK_SIGMAS:g} sigma in {HORIZON_DAYS} days"
 
 
