@@ -119,6 +119,11 @@ Session
 Greeks
   gamma_usd?: usd -- what the delta gains in a rise of 1%
   vega_usd?: usd -- for one volatility point more
+PartStress
+  sigmas: number
+  days: number
+  fall_usd: usd -- lost in a fall, without layers; negative where gained
+  rise_usd: usd
 Stress
   sigmas: number
   days: number
@@ -161,6 +166,7 @@ Book
   equity_usd?: usd -- what is held, perps at their margin; absent while a position cannot be valued
   valued_usd?: usd -- then, the sum of those that can
   unvalued?: [text]
+  valued_stress?: PartStress -- what those that can be valued would lose by themselves in either direction: which is adverse is not known
   net_delta_usd?: {usd} -- by asset, over the positions that can be valued and the layers in force
   protected_ratio?: number -- notional of the layers in force over the exposure at the adverse price
   capital_usd?: usd
