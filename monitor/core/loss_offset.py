@@ -36,8 +36,7 @@ def loss_offset(gain_usd: float, layer: Exposure, loss: Exposure, put_in: Mappin
 
 def plain_delta_usd(layer: Exposure, put_in: Mapping[str, float], now: Scenario, there: Scenario) -> float:
     """What a layer makes merely by going against the deposited amounts: its delta of now against them, times the move of the price."""
-    deltas = layer.deltas(now)
-    against = {asset: -min(max(-float(deltas.get(asset, 0.0)), 0.0), coins) for asset, coins in put_in.items()}
+    against = {asset: -min(max(-float(delta), 0.0), put_in.get(asset, 0.0)) for asset, delta in layer.deltas(now).items()}
     return sum(coins * (float(there.price(asset)) - float(now.price(asset))) for asset, coins in against.items())
 
 

@@ -113,15 +113,24 @@ def _market(view: View, whole: Exposure, asset: str, iv_beta: float) -> Market:
 
 
 def _held(view: View, position: Position, worth: Valuation, market: Market) -> Held:
-    """*(reading)* Fees are those of hours in range where it is in range now, as if it stayed there; none where they are not known yet."""
+    """*(reading)* Fees are those of hours in range where it is in range now, as if it stayed there. What is not known yet is none."""
     fees = _or_none(lambda: fees_of(view, position, {})) if _in_range(view, position) else None
-    carried = _or_none(lambda: carry_of(view, position, worth, {})) if position.kind in {"perp", *LENDING_KINDS} else None
+    carried = _or_none(lambda: _whole_carry(view, position, worth)) if position.kind in {"perp", *LENDING_KINDS} else None
     return Held(
         exposure=worth.exposure,
         value_usd=worth_usd(worth.exposure, market.now),
         fees_usd=(fees.annual_usd or 0.0) * YEARS if fees is not None else 0.0,
         funding_usd=-_received(carried) * YEARS,
     )
+
+
+def _whole_carry(view: View, position: Position, worth: Valuation) -> Carry:
+    """Raises Unknown where one side is not known: what is received without what is owed is no carry."""
+    noted: dict[str, str] = {}
+    carry = carry_of(view, position, worth, noted)
+    if noted:
+        raise Unknown("carry", "; ".join(noted.values()))
+    return carry
 
 
 def _in_range(view: View, position: Position) -> bool:

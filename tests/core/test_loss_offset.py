@@ -65,7 +65,7 @@ def test_of_a_bought_put_the_bend_counts():
 
 @pytest.mark.parametrize(
     ("loss_usd", "ratio"),
-    [(0.0, None), (-5.0, None), (7200e-9, None), (7201e-9, 100 / 7201e-9), (8000.0, 0.0125)],
+    [(0.0, None), (-5.0, None), (7200.0 * 1e-9, None), (7201e-9, 100 / 7201e-9), (8000.0, 0.0125)],
 )
 def test_without_a_loss_there_is_no_share_of_it(loss_usd: float, ratio: float | None):
     # What was put in is worth 7,200 USD at 1,600.

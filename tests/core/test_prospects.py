@@ -130,6 +130,18 @@ def test_what_has_no_outlook_says_why(changes: Mapping[str, Any], code: str):
     assert why.value.code == code
 
 
+def test_interest_of_which_one_side_is_not_known_is_not_counted_by_halves():
+    asked = proposal_of(**{**short(2000.0), "position": "loan"})
+
+    def still(**rates: float) -> float:
+        view = book(*MARKET, *venues(0.10), *loan_rows(**rates), positions=[LOAN], now=START)
+        found = layer_outlook(view, asked).prospect
+        return found.hedged[1].gain_usd + found.expense.usd
+
+    assert still(supply_apy_WETH=0.02, borrow_apr_USDC=0.06) == pytest.approx((20_000 * 0.02 - 8000 * 0.06) * 7 / 365)
+    assert still(supply_apy_WETH=0.02) == pytest.approx(0.0)
+
+
 # --- break-even ---
 
 
