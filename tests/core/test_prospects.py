@@ -298,3 +298,8 @@ def test_it_ought_to_earn_the_risk_free_rate_its_beta_times_the_premium_and_its_
 
 def test_an_empty_book_has_no_capital():
     assert set(book_capital(book(*MARKET, state=State())).unknown) == {"wacc", "native_yield"}
+
+
+def test_a_position_that_cannot_be_valued_leaves_no_capital_to_take_shares_of():
+    with pytest.raises(Unknown, match=r"^doge: no fresh price of DOGE"):
+        book_capital(book(*MARKET, positions=[WALLET, tokens("doge", DOGE=1.0)]))
