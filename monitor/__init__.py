@@ -198,6 +198,7 @@ The book:
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation
     core/loss.py                impermanent loss, against what was put in
+    core/loss_offset.py         how much of it a layer makes good, and how many strangles its gamma asks for
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated

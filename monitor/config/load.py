@@ -94,6 +94,7 @@ class _Reader:
                 draft.add((key,), f"there is no such section; {nearest(key, SECTIONS)}")
         self._addresses()
         book = self._one("book", Book, checks.check_book) or Book()
+        checks.warn_of_idle_settings(draft, book)
         chains = self._chains()
         positions = self._positions(chains)
         partial = replace(self._watched(), book=book, positions=tuple(positions.values()), chains=chains)

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.core.book import Position
+from monitor.core.exposure import Coins, Exposure, Scaled, Together
 from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
 from monitor.core.tokens import underlying
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.worth import Loss
+from monitor.core.worth import Loss, Valuation
 
 FEES_INSIDE = "; fees stay in the pool and lessen the loss"
 ROUNDING = 1e-9
@@ -36,9 +37,18 @@ def loss_of(view: View, position: Position) -> Loss | None:
     if position.kind not in LIQUIDITY_KINDS:
         return None
     put_in = deposit(view, position)
-    held, inside = _without_fees(position, amounts_now(view, position), put_in.amounts)
+    held = amounts_now(view, position)
+    share, inside = _share_without_fees(position, held, put_in.amounts)
     prices = {asset: spot_usd(view, asset) for asset in {*held, *put_in.amounts}}
-    return of_amounts(held, put_in.amounts, prices, put_in.basis + inside)
+    return of_amounts({asset: amount * share for asset, amount in held.items()}, put_in.amounts, prices, put_in.basis + inside)
+
+
+def loss_exposure(view: View, position: Position, worth: Valuation, put_in: Mapping[str, float]) -> Exposure:
+    """The same as a function of prices: the liquidity without its fees, less the deposited amounts. Raises Unknown as `loss_of` does."""
+    held = amounts_now(view, position)
+    share, _ = _share_without_fees(position, held, put_in)
+    fees = Coins({asset: held.get(asset, 0.0) - amount for asset, amount in worth.amounts.items()})
+    return Together((Scaled(Together((worth.exposure, fees)), share), Coins({asset: -amount for asset, amount in put_in.items()})))
 
 
 def of_amounts(held: Mapping[str, float], put_in: Mapping[str, float], prices: Mapping[str, float], basis: str) -> Loss:
@@ -80,15 +90,14 @@ def _read_at(view: View, position: Position, metric: str, at: int) -> float:
     return float(known.value[place])
 
 
-def _without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[Mapping[str, float], str]:
-    """The amounts without the fees that stay in the pool, and what is to be said where they cannot be told apart."""
+def _share_without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[float, str]:
+    """The share of the amounts that is not fees which stay in the pool, and what is to be said where they cannot be told apart."""
     if position.kind in ("uniswap-v3", "uniswap-v4"):
-        return held, ""
+        return 1.0, ""
     if position.kind != "uniswap-v2" or len(held) != 2 or set(held) != set(put_in):
-        return held, FEES_INSIDE
+        return 1.0, FEES_INSIDE
     first, second = held
     root, root_put_in = sqrt(held[first] * held[second]), sqrt(put_in[first] * put_in[second])
     if root_put_in > root * (1 + ROUNDING):
         raise Unknown("deposited", f"{position.id} holds less than its deposit makes: something was withdrawn, correct deposited")
-    share = root_put_in / root if root > 0 else 1.0
-    return {asset: amount * share for asset, amount in held.items()}, ""
+    return (root_put_in / root if root > 0 else 1.0), ""

@@ -67,6 +67,9 @@ STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO
 LISTED = frozenset({"SPX", "ES", "VIX", "VXX", "UVXY"})
 """What trades at US exchanges: no coin, and with no perpetual or funding."""
 
+COUNTER = frozenset({"VIX", "VXX", "UVXY"})
+"""What rises as markets fall."""
+
 
 def underlying(asset: str) -> str:
     """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""

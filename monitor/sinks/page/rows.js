@@ -177,7 +177,8 @@ function returns(found) {
   const paths = found.paths.map((path) => [
     path.sigmas === 0 ? "If nothing moves" : `At ${number(path.sigmas)} sigma`,
     `the layer ${path.layer_usd < 0 ? "loses" : "gains"} ${usd(Math.abs(path.layer_usd))}, `
-      + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`,
+      + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`
+      + (path.loss_offset === undefined ? "" : `; of an impermanent loss of ${usd(-path.loss_usd)} the layer makes good ${percent(path.loss_offset)}`),
   ]);
   const { alone, with_cost: hedged } = found.break_even;
   const at = (prices) => (prices.length ? prices.map(usd).join(" and ") : "at no price near");
