@@ -8,6 +8,7 @@ from typing import Literal
 from monitor.core.book import Position
 from monitor.core.implied import spot_usd
 from monitor.core.positions import perp
+from monitor.core.redemption import followed
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -28,19 +29,18 @@ class Account:
 
 def account(view: View, position: Position) -> Account:
     """The account as it was read at one block. Raises Unknown where a part was not, or where its thresholds are not known."""
-    backing: dict[str, float] = {}
-    owed: dict[str, float] = {}
+    backing: list[tuple[str, float]] = []
+    owed: list[tuple[str, float]] = []
     read = []
     for asset in position.assets:
         supplied, threshold, borrowed = (
             newest(view, f"account.{name}.{asset}", position) for name in ("supplied", "liquidation_threshold", "borrowed")
         )
-        name = underlying(asset)
-        backing[name] = backing.get(name, 0.0) + float(supplied.value) * float(threshold.value)
-        owed[name] = owed.get(name, 0.0) + float(borrowed.value)
+        backing.append((asset, float(supplied.value) * float(threshold.value)))
+        owed.append((asset, float(borrowed.value)))
         read += [supplied, threshold, borrowed]
     of_one_block(read, "the amounts and thresholds of the account")
-    return Account(backing, owed)
+    return Account(followed(view, backing), followed(view, owed))
 
 
 def health(held: Account, prices: Mapping[str, float]) -> float:
