@@ -71,7 +71,7 @@ def test_a_well_known_asset_needs_no_name() -> None:
     [
         (node(), ("DAI",), "v: its asset is USDC, this position declares DAI: correct assets, or the pool"),
         (
-            node("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"),
+            node("0x82af49447d8a07e3bd95bd0d56f35241523fbab1"),
             ("WSTETH",),
             "v: its asset is ETH, this position declares WSTETH: correct assets, or the pool",
         ),
