@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.core.book import Position
+from monitor.core.pool_share import AMOUNT, coin_names
 from monitor.core.positions.uniswap_v3 import pool_token
 from monitor.core.redemption import followed
 from monitor.core.view import View
@@ -25,7 +26,7 @@ def sided(view: View, position: Position) -> bool:
 def amounts_now(view: View, position: Position) -> dict[str, float]:
     """Coins by asset that all its liquidity would pay now, fees that are collected apart left out. Raises Unknown where they were not read lately."""
     if not sided(view, position):
-        return followed(view, [(asset, float(newest(view, f"position.amount.{asset}", position).value)) for asset in position.assets])
+        return followed(view, [(name, float(newest(view, AMOUNT + name, position).value)) for name in coin_names(view, position)])
     return coins_of(view, position, {side: float(newest(view, f"position.amount{side}", position).value) for side in SIDES})
 
 

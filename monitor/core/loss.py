@@ -9,6 +9,7 @@ import numpy as np
 from monitor.core.book import Position
 from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
+from monitor.core.pool_share import AMOUNT, coin_names
 from monitor.core.redemption import followed
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
@@ -64,7 +65,7 @@ def deposit(view: View, position: Position) -> Deposit:
 def _held_at(view: View, position: Position, at: int) -> dict[str, float]:
     if sided(view, position):
         return coins_of(view, position, {side: _read_at(view, position, f"position.amount{side}", at) for side in (0, 1)})
-    return followed(view, [(asset, _read_at(view, position, f"position.amount.{asset}", at)) for asset in position.assets])
+    return followed(view, [(name, _read_at(view, position, AMOUNT + name, at)) for name in coin_names(view, position)])
 
 
 def _read_at(view: View, position: Position, metric: str, at: int) -> float:

@@ -36,12 +36,16 @@ class PoolShare:
 def read_share(view: View, position: Position) -> PoolShare:
     """Raises Unknown where the share was not read, or not lately."""
     shares = newest(view, "position.shares", position)
-    # A coin that the position does not name is a well-known one of its chain, by the collector's own rule.
-    known = sorted({asset for (chain, _), asset in ASSET_OF.items() if chain == position.chain})
-    names = position.assets or [asset for asset in known if view.sources(AMOUNT + asset, position.id)]
+    names = coin_names(view, position)
     points = [newest(view, AMOUNT + name, position) for name in names]
     pool = f"pool:{position.chain}/{position.pool.lower()}"
-    return PoolShare(tuple(names), tuple(float(point.value) for point in points), int(shares.value), pool, (shares, *points))
+    return PoolShare(names, tuple(float(point.value) for point in points), int(shares.value), pool, (shares, *points))
+
+
+def coin_names(view: View, position: Position) -> tuple[str, ...]:
+    """Its coins as declared; else those that were read, which are well-known ones of its chain by the collector's own rule."""
+    known = sorted({asset for (chain, _), asset in ASSET_OF.items() if chain == position.chain})
+    return position.assets or tuple(asset for asset in known if view.sources(AMOUNT + asset, position.id))
 
 
 def of_pool(view: View, share: PoolShare, metric: str) -> Evidence | None:
