@@ -77,8 +77,11 @@ def underlying(asset: str) -> str:
 
 
 def belied(chain: str, token: int, declared: str) -> str:
-    """What a well-known token is, where `declared` calls it by another name than its own or its coin's (WETH, ETH); empty where it does not."""
-    known = ASSET_OF.get((chain, token), "")
+    """What a well-known token is, where `declared` calls it by another name than its own or its coin's (WETH, ETH); empty where it does not.
+
+    A chain's own coin, at address 0, has names enough (POL, MATIC) and is believed.
+    """
+    known = ASSET_OF.get((chain, token), "") if token else ""
     return known if known != _WRAPPED.get(declared.upper(), declared) else ""
 
 
