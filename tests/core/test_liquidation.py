@@ -208,3 +208,15 @@ def test_without_debt_the_market_s_endless_health_is_ours():
     assert of_account(view, position, lambda asset: None) == ()
     view, position = lending(BLOCK | {"borrowed.USDC": 1e-9, "health_factor": 1e6})
     assert [one.side for one in of_account(view, position, lambda asset: None)] == ["below", "above"]
+
+
+@pytest.mark.parametrize(("owed", "known"), [(500.0, True), (499.9, False)])
+def test_five_percent_off_the_market_s_health_are_still_the_same_account(owed: float, known: bool):
+    """8 ETH at a threshold of 0.65625 back 10,500 USD: 21 times a debt of 500, where the market says 20."""
+    values = BLOCK | {"supplied.WETH": 8.0, "liquidation_threshold.WETH": 0.65625, "borrowed.USDC": owed, "health_factor": 20.0}
+    view, position = lending(values)
+    if known:
+        assert len(of_account(view, position, lambda asset: None)) == 2
+        return
+    with pytest.raises(Unknown, match=r"a health of 21 at today's prices, the market says 20"):
+        of_account(view, position, lambda asset: None)

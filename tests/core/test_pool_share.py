@@ -200,3 +200,9 @@ def test_a_stable_pool_of_balancer_is_valued_as_one():
 def test_pools_are_exposed_to_their_protocol_and_chain():
     assert tvl_subjects(STABLE) == ("protocol:curve-dex", "protocol:curve-dex@ethereum", "chain:ethereum")
     assert tvl_subjects(NAMED)[0] == "protocol:balancer-v2"
+
+
+def test_a_share_of_less_than_one_coin_of_each_is_a_share_of_the_pool():
+    rows = told(stable(shares=WHOLE, amount__USDC=0.525, amount__USDT=0.525))
+    exposure = value_position(view_of(*rows, *priced(**PRICES)), STABLE).exposure
+    assert isinstance(exposure, StableSwap) and exposure.invariant == pytest.approx(1.05)

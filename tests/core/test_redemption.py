@@ -78,6 +78,15 @@ def test_prices_of_two_times_are_not_divided(later_ms: int, known: bool):
             rate(view_of(*rows), "WSTETH")
 
 
+def test_prices_of_more_than_two_rounds_ago_do_not_count():
+    rows = [*quoted("WSTETH", 2600.0, 2600.0, 2400.0), *quoted("ETH", 2000.0, 2000.0, 2000.0)]
+    assert rate(view_of(*rows), "WSTETH") == 1.3
+    slower = [*quoted("WSTETH", 2600.0, 2600.0, 2400.0, apart_ms=HOUR), *quoted("WSTETH", 2600.0, end=START - 3 * HOUR)]
+    coins = quoted("ETH", *[2000.0] * 4, apart_ms=HOUR)
+    assert rate(view_of(*slower, *coins), "WSTETH") == 1.3
+    assert rate(view_of(*slower, *quoted("WSTETH", 2400.0, end=START - HOUR), *coins), "WSTETH") == 1.2
+
+
 def test_each_price_is_divided_by_the_nearest_one():
     rows = [*quoted("WSTETH", 2400.0, 3600.0, 3600.0), *quoted("ETH", 2000.0, 3000.0, 3000.0, end=START - 10 * MINUTE)]
     assert rate(view_of(*rows), "WSTETH") == 1.2
