@@ -8,7 +8,7 @@ import pytest
 
 from monitor.core.market_beta import book_beta
 from monitor.core.observation import Observation
-from monitor.core.prospects import book_capital, layer_outlook, position_break_even
+from monitor.core.prospects import _corners, book_capital, layer_outlook, position_break_even
 from monitor.core.risk import layers_in_force
 from monitor.core.state import State
 from monitor.core.units import HOUR
@@ -135,6 +135,16 @@ def test_liquidity_breaks_even_on_both_sides_once_it_earns_and_further_out_the_m
     poor, rich = (even(book(*MARKET, *lp_rows(earned), positions=[LP])).alone for earned in (10**4, 10**5))
     assert (poor.count, rich.count) == ("one", "one")
     assert rich.prices[0] < poor.prices[0] < 2000
+
+
+@pytest.mark.parametrize(
+    ("assets", "share"), [(("WETH", "USDC"), 1.0), (("WSTETH", "USDC"), 1.2), (("WETH", "WBTC"), None), (("WBTC", "USDC"), None)]
+)
+def test_a_range_bends_at_its_ends_in_dollars_of_the_coin(assets: tuple[str, str], share: float | None):
+    """A token of 1.2 coins reaches an end where the coin stands 1.2 times lower; ends in bitcoin, or of bitcoin, are no prices of ether."""
+    view = book(*MARKET, *priced(WSTETH=2400.0), *lp_rows(0), positions=[LP | {"assets": list(assets)}])
+    ends = () if share is None else tuple(1.0001**tick * 1e12 / share for tick in (LOWER, UPPER))
+    assert _corners(view, view.settings.positions[0], "ETH") == pytest.approx(ends)
 
 
 def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
