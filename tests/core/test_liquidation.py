@@ -220,3 +220,10 @@ def test_five_percent_off_the_market_s_health_are_still_the_same_account(owed: f
         return
     with pytest.raises(Unknown, match=r"a health of 21 at today's prices, the market says 20"):
         of_account(view, position, lambda asset: None)
+
+
+def test_an_account_of_one_asset_is_compared_as_well():
+    alone = {name: value for name, value in BLOCK.items() if name.endswith("WETH")} | {"borrowed.WETH": 4.0, "health_factor": 1.0}
+    view = book(*MARKET, *rows(alone), positions=[{**LENDING, "assets": ["WETH"]}])
+    with pytest.raises(Unknown, match=r"a health of 2\.06 at today's prices, the market says 1:"):
+        of_account(view, view.settings.positions[0], lambda asset: None)

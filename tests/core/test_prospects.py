@@ -137,16 +137,6 @@ def test_liquidity_breaks_even_on_both_sides_once_it_earns_and_further_out_the_m
     assert rich.prices[0] < poor.prices[0] < 2000
 
 
-@pytest.mark.parametrize(
-    ("assets", "share"), [(("WETH", "USDC"), 1.0), (("WSTETH", "USDC"), 1.2), (("WETH", "WBTC"), None), (("WBTC", "USDC"), None)]
-)
-def test_a_range_bends_at_its_ends_in_dollars_of_the_coin(assets: tuple[str, str], share: float | None):
-    """A token of 1.2 coins reaches an end where the coin stands 1.2 times lower; ends in bitcoin, or of bitcoin, are no prices of ether."""
-    view = book(*MARKET, *priced(WSTETH=2400.0), *lp_rows(0), positions=[LP | {"assets": list(assets)}])
-    ends = () if share is None else tuple(1.0001**tick * 1e12 / share for tick in (LOWER, UPPER))
-    assert _corners(view, view.settings.positions[0], "ETH") == pytest.approx(ends)
-
-
 def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
     expiry = "2024-06-28"
     option = {"id": "p1", "kind": "option", "asset": "ETH", "right": "put", "strike": 1800.0, "expiry": expiry, "size": 1.0}
@@ -159,6 +149,16 @@ def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
 def test_without_a_volatility_there_is_no_horizon():
     with pytest.raises(Unknown, match="volatility of ETH"):
         even(book(*priced(ETH=2000.0, USDC=1.0), positions=[WALLET]))
+
+
+@pytest.mark.parametrize(
+    ("assets", "share"), [(("WETH", "USDC"), 1.0), (("WSTETH", "USDC"), 1.2), (("WETH", "WBTC"), None), (("WBTC", "USDC"), None)]
+)
+def test_a_range_bends_at_its_ends_in_dollars_of_the_coin(assets: tuple[str, str], share: float | None):
+    """A token of 1.2 coins reaches an end where the coin stands 1.2 times lower; ends in bitcoin, or of bitcoin, are no prices of ether."""
+    view = book(*MARKET, *priced(WSTETH=2400.0), *lp_rows(0), positions=[LP | {"assets": list(assets)}])
+    ends = () if share is None else tuple(1.0001**tick * 1e12 / share for tick in (LOWER, UPPER))
+    assert _corners(view, view.settings.positions[0], "ETH") == pytest.approx(ends)
 
 
 # --- the cost of capital ---
