@@ -220,6 +220,7 @@ The book:
     core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity
     core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
+    core/redemption.py          what a token counts for that redeems for more than one coin
     core/tokens.py              well-known tokens by chain and address
 
 Facts:

@@ -7,7 +7,7 @@ from monitor.chain import MOST_DECIMALS, Answer, output, unless_absent
 from monitor.chain_positions import Place
 from monitor.core.book import Position
 from monitor.core.observation import Reading
-from monitor.core.tokens import ASSET_OF
+from monitor.core.tokens import ASSET_OF, belied
 from monitor.errors import BadPayload
 
 # How contracts write the coin that pays for gas where a token's address is asked.
@@ -31,13 +31,20 @@ def coin_names(position: Position, tokens: Sequence[str]) -> tuple[str, ...]:
     nameless = [token for token, name in zip(tokens, names, strict=True) if not name]
     if nameless:
         raise BadPayload(f"its coin {nameless[0]} is not a well-known token: {cure}")
+    for token, name in zip(tokens, names, strict=True):
+        if known := belied(position.chain, _number(token), name):
+            raise BadPayload(f"its coin {token} is {known}, position {position.id} declares {name}: correct assets, in the order of the pool")
     if len(set(names)) != len(names):
         raise BadPayload(f"two of its coins are called {max(names, key=names.count)}: {cure}")
     return names
 
 
 def _well_known(chain: str, token: str) -> str:
-    return ASSET_OF.get((chain, 0 if token.lower() == NATIVE else int(token, 16)), "")
+    return ASSET_OF.get((chain, _number(token)), "")
+
+
+def _number(token: str) -> int:
+    return 0 if token.lower() == NATIVE else int(token, 16)
 
 
 def share_price(answer: Answer, shares: int) -> dict[str, float]:

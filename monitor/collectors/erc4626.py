@@ -13,7 +13,7 @@ from monitor.chain import MOST_DECIMALS, Address, Answer, Call, output
 from monitor.chain_positions import ChainPositions, Place, Rounds
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
-from monitor.core.tokens import ASSET_OF, underlying
+from monitor.core.tokens import ASSET_OF, belied
 from monitor.errors import BadPayload
 
 ABI = "erc4626"
@@ -74,7 +74,7 @@ def asset_of(position: Position, token: int) -> str:
             raise BadPayload(f"its asset {token:#042x} is not a well-known token: add assets: [..] to this position")
         return known
     declared = position.assets[0]
-    if known is not None and underlying(declared) != known:
+    if belied(position.chain, token, declared):
         raise BadPayload(f"its asset is {known}, this position declares {declared}: correct assets, or the pool")
     return declared
 

@@ -10,7 +10,8 @@ from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure, Scaled, Together
 from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
-from monitor.core.tokens import underlying
+from monitor.core.pool_share import AMOUNT, coin_names
+from monitor.core.redemption import followed
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -62,10 +63,8 @@ def of_amounts(held: Mapping[str, float], put_in: Mapping[str, float], prices: M
 def deposit(view: View, position: Position) -> Deposit:
     """What was put in: as declared, else what was first read since the liquidity last changed. Raises Unknown where neither is known."""
     if position.deposited:
-        declared: dict[str, float] = {}
-        for asset, amount in position.deposited.items():
-            declared[underlying(asset)] = declared.get(underlying(asset), 0.0) + float(amount)
-        return Deposit(declared, "as declared in deposited")
+        declared = [(asset, float(amount)) for asset, amount in position.deposited.items()]
+        return Deposit(followed(view, declared), "as declared in deposited")
     measure = "position.liquidity" if view.sources("position.liquidity", position.id) else "position.shares"
     sizes = readings(view, measure, position)
     changed = np.flatnonzero(np.diff(sizes.value, prepend=np.nan) != 0)  # the first one differs from nothing
@@ -76,10 +75,7 @@ def deposit(view: View, position: Position) -> Deposit:
 def _held_at(view: View, position: Position, at: int) -> dict[str, float]:
     if sided(view, position):
         return coins_of(view, position, {side: _read_at(view, position, f"position.amount{side}", at) for side in (0, 1)})
-    found: dict[str, float] = {}
-    for asset in position.assets:
-        found[underlying(asset)] = found.get(underlying(asset), 0.0) + _read_at(view, position, f"position.amount.{asset}", at)
-    return found
+    return followed(view, [(name, _read_at(view, position, AMOUNT + name, at)) for name in coin_names(view, position)])
 
 
 def _read_at(view: View, position: Position, metric: str, at: int) -> float:

@@ -20,8 +20,10 @@ from monitor.core.loss import deposit, loss_exposure
 from monitor.core.loss_offset import Offset, loss_offset
 from monitor.core.market_beta import book_beta
 from monitor.core.proposal import Proposal
+from monitor.core.redemption import rate
 from monitor.core.risk import layer_exposure, layers_in_force, told, worth_usd
 from monitor.core.standing import carry_of, fees_of, range_of
+from monitor.core.tokens import STABLES, underlying
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -163,7 +165,10 @@ def _corners(view: View, position: Position, asset: str) -> tuple[float, ...]:
     """Prices of the asset at which the position bends: strikes, and the ends of a range that is counted in dollars of it."""
     strikes = tuple(float(strike) for strike in (position.strike, *position.strikes) if strike)
     where = _or_none(lambda: range_of(view, position)) if position.kind in RANGED_KINDS else None
-    return strikes if where is None or not where.unit.endswith(f" per {asset}") else (*strikes, where.lower, where.upper)
+    money, _, token = where.unit.partition(" per ") if where is not None else ("", "", "")
+    if where is None or money not in STABLES or underlying(token) != asset:
+        return strikes
+    return (*strikes, *(end / rate(view, token) for end in (where.lower, where.upper)))
 
 
 def _or_none(read: Callable[[], Found]) -> Found | None:

@@ -123,6 +123,9 @@ def test_well_known_coins_and_ether_need_no_name():
     # Ether has 18 decimals and no contract to ask; the balance of this node was meant for 6.
     assert found["pool.balance.ETH"] == 1_050_000 / 10**12
     assert found["pool.balance.USDC"] == 950_000 * 10**12
+    turned = poll(chain, watch=watched("ethereum", assets=("USDC", "WETH"))).rejected
+    assert turned == [f"lp: its coin {usdc} is USDC, position lp declares WETH: correct assets, in the order of the pool"]
+    assert values(poll(chain, watch=watched("ethereum", assets=("WETH", "USDC"))))["pool.balance.USDC"] == 950_000 * 10**12
     said = "lp: its coin 0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee is not a well-known token"
     assert poll(chain, watch=watched("sepolia", assets=())).rejected[0].startswith(said)
 

@@ -70,6 +70,11 @@ def test_a_well_known_asset_needs_no_name() -> None:
     ("chain", "assets", "reason"),
     [
         (node(), ("DAI",), "v: its asset is USDC, this position declares DAI: correct assets, or the pool"),
+        (
+            node("0x82af49447d8a07e3bd95bd0d56f35241523fbab1"),
+            ("WSTETH",),
+            "v: its asset is ETH, this position declares WSTETH: correct assets, or the pool",
+        ),
         (node(OTHER), (), f"v: its asset {OTHER} is not a well-known token: add assets: [..] to this position"),
         (node(supply=10), (), "v: 3.000e+18 shares of 1.000e+01 cannot be: ask another node"),
         (node(decimals=78), (), "v: the vault says that it has 78 decimals, which no amount can have"),

@@ -174,6 +174,17 @@ def test_shares_of_other_pools_are_read_by_the_names_of_their_assets():
     assert found.basis.endswith("today's liquidity; fees stay in the pool and lessen the loss")
 
 
+def test_a_pool_whose_well_known_coins_are_not_named_is_read_by_what_was_read_of_it():
+    rows = [*read("amount.USDC", [600.0, 500.0, 500.0]), *read("amount.USDT", [400.0, 480.0, 480.0]), *read("shares", [4, 4, 4])]
+    fields: dict[str, Any] = {"kind": "curve", "pool": "0x" + "1" * 40, "account": "0x" + "2" * 40, "assets": []}
+    view, position = world(*rows, *priced(USDT=1.0), **fields)
+    found = loss_of(view, position)
+    assert found is not None and found.ratio == pytest.approx(-0.02)
+    view, position = world(*rows, *priced(USDT=1.0), **fields, deposited={"USDC": 500.0, "USDT": 500.0})
+    found = loss_of(view, position)
+    assert found is not None and found.usd == pytest.approx(-20.0)
+
+
 # --- readings ---
 
 

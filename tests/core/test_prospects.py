@@ -8,7 +8,7 @@ import pytest
 
 from monitor.core.market_beta import book_beta
 from monitor.core.observation import Observation
-from monitor.core.prospects import book_capital, layer_outlook, position_break_even
+from monitor.core.prospects import _corners, book_capital, layer_outlook, position_break_even
 from monitor.core.risk import layers_in_force
 from monitor.core.state import State
 from monitor.core.units import HOUR
@@ -229,6 +229,16 @@ def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
 def test_without_a_volatility_there_is_no_horizon():
     with pytest.raises(Unknown, match="volatility of ETH"):
         even(book(*priced(ETH=2000.0, USDC=1.0), positions=[WALLET]))
+
+
+@pytest.mark.parametrize(
+    ("assets", "share"), [(("WETH", "USDC"), 1.0), (("WSTETH", "USDC"), 1.2), (("WETH", "WBTC"), None), (("WBTC", "USDC"), None)]
+)
+def test_a_range_bends_at_its_ends_in_dollars_of_the_coin(assets: tuple[str, str], share: float | None):
+    """A token of 1.2 coins reaches an end where the coin stands 1.2 times lower; ends in bitcoin, or of bitcoin, are no prices of ether."""
+    view = book(*MARKET, *priced(WSTETH=2400.0), *lp_rows(0), positions=[LP | {"assets": list(assets)}])
+    ends = () if share is None else tuple(1.0001**tick * 1e12 / share for tick in (LOWER, UPPER))
+    assert _corners(view, view.settings.positions[0], "ETH") == pytest.approx(ends)
 
 
 # --- the cost of capital ---
