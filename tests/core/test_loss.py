@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.book import Position
-from monitor.core.liquidity import readings
+from monitor.core.liquidity import fees_in, readings
 from monitor.core.loss import deposit, loss_of, of_amounts
 from monitor.core.observation import Observation
 from monitor.core.units import HOUR, MINUTE
@@ -204,3 +204,15 @@ def test_what_is_only_announced_is_no_history_yet():
     with pytest.raises(Unknown, match=r"no position\.liquidity of lp from chain"):
         view.history("position.liquidity", "lp", "chain")
     assert view.evidence == ()
+
+
+def test_a_reading_of_the_first_instant_there_is_counts_whole():
+    view, position = world(seen("position.shares", "lp", 3.0, 0, "chain"))
+    assert readings(view, "position.shares", position).at.tolist() == [0]
+
+
+def test_fees_that_rise_while_liquidity_is_taken_out_are_none_from_the_first_reading_of_it_on():
+    fees = [seen("position.fees0", "lp", raw_units, START - hour * HOUR, "chain") for raw_units, hour in ((5, 3), (15, 2), (40, 1))]
+    depth = [seen("position.liquidity", "lp", size, START - half_hours * HOUR // 2, "chain") for size, half_hours in ((9, 5), (3, 4), (3, 2))]
+    view, position = world(*fees, *depth)
+    assert fees_in(view, position, 0)[1].tolist() == [0.0, 25.0]
