@@ -52,7 +52,7 @@ def trend(values: ArrayLike, bars: int, samples: int = TREND_SAMPLES) -> Floats:
     """
     series = np.asarray(values, dtype=np.float64)
     change = np.full(series.size, np.nan)
-    change[bars:] = series[bars:] - series[: max(0, series.size - bars)]
+    change[bars:] = series[bars:] - series[:-bars]
     # Each from a window of its own: a running sum would differ in its last bits from what live sees.
     deviation = _windows(change, samples).std(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -216,3 +216,13 @@ def test_fees_that_rise_while_liquidity_is_taken_out_are_none_from_the_first_rea
     depth = [seen("position.liquidity", "lp", size, START - half_hours * HOUR // 2, "chain") for size, half_hours in ((9, 5), (3, 4), (3, 2))]
     view, position = world(*fees, *depth)
     assert fees_in(view, position, 0)[1].tolist() == [0.0, 25.0]
+
+
+@pytest.mark.parametrize(("more", "withdrawn"), [(0.95e-9, False), (1e-9, False), (1.05e-9, True)])
+def test_a_deposit_that_makes_a_billionth_more_than_is_held_is_rounding(more: float, withdrawn: bool):
+    view, position = pair({"ETH": 1.0, "USDC": 1.0}, ETH=1 + more, USDC=1 + more)
+    if withdrawn:
+        with pytest.raises(Unknown, match="something was withdrawn"):
+            loss_of(view, position)
+    else:
+        assert loss_of(view, position) is not None
