@@ -113,6 +113,14 @@ def test_a_trillionth_over_half_of_the_weight_is_half_of_it(over: float, middle:
 
 def test_a_payment_counts_in_its_slot_from_its_first_millisecond_on_and_none_of_before_the_first_slot():
     ends = np.array([8 * HOUR, 16 * HOUR])
-    for at, means in ((1, [0.1, math.nan]), (0, [math.nan] * 2), (8 * HOUR + 1, [math.nan, 0.1]), (16 * HOUR, [math.nan, 0.1])):
-        found = _slot_means(Payments(np.array([at]), np.array([0.1]), np.array([8 * HOUR])), ends)
+    for at, means in (
+        (1, [0.1, math.nan]),
+        (0, [math.nan] * 2),
+        (-HOUR, [math.nan] * 2),
+        (16 * HOUR + 1, [math.nan] * 2),
+        (8 * HOUR + 1, [math.nan, 0.1]),
+        (16 * HOUR, [math.nan, 0.1]),
+    ):
+        with np.errstate(all="raise"):
+            found = _slot_means(Payments(np.array([at]), np.array([0.1]), np.array([8 * HOUR])), ends)
         assert found.tolist() == pytest.approx(means, nan_ok=True)
