@@ -1,7 +1,6 @@
 """Iron condors, on SPX and on crypto: what they bring and lose, where they break even, alone and with the layers around them."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.core.book import Position
 from monitor.core.condor import IronCondor, condor_of, crossings, signed_legs, strikes_flaw
-from monitor.core.exposure import Coins, Scenario, Together, Values
+from monitor.core.exposure import Coins, Scenario, Together
 from monitor.core.options import OptionLeg, expiry_ms
 
 SPX = IronCondor(asset="SPX", strikes=(4600.0, 4700.0, 5300.0, 5450.0), years=30 / 365, size=200.0, credit_usd=30.0)
@@ -204,31 +203,6 @@ def test_a_declared_condor_is_taken_as_it_is_written_until_it_expires():
     assert condor_of(declared, over - 1) is not None
     assert condor_of(declared, over) is None
     assert condor_of(replace(declared, kind="option"), over - 1) is None
-
-
-class Level:
-    """Worth nothing from 100.1 to 100.2, less below and more above; it remembers at how many prices it was asked for."""
-
-    assets = frozenset({"SPX"})
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def value_usd(self, scenario: Scenario) -> Values:
-        price = np.asarray(scenario.price("SPX"))
-        self.asked.append(price.size)
-        return np.minimum(price - 100.1, 0.0) + np.maximum(price - 100.2, 0.0)
-
-    def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
-        return {}
-
-    gammas = vegas = deltas
-
-
-def test_of_a_level_stretch_the_first_price_counts_and_2001_prices_are_looked_at_before_sixty_halvings():
-    level = Level()
-    assert crossings(level, "SPX", NOW, 0.0, (10.0, 1000.0)) == pytest.approx((100.1,), rel=1e-12)
-    assert level.asked == [2001, *[1] * 60]
 
 
 def test_deltas_at_the_ends_of_the_band_are_within_it(monkeypatch: pytest.MonkeyPatch):
