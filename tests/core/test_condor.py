@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.core.book import Position
 from monitor.core.condor import IronCondor, condor_of, crossings, signed_legs, strikes_flaw
-from monitor.core.exposure import Coins, Scenario, Together
+from monitor.core.exposure import Coins, Scenario
 from monitor.core.options import OptionLeg, expiry_ms
 
 SPX = IronCondor(asset="SPX", strikes=(4600.0, 4700.0, 5300.0, 5450.0), years=30 / 365, size=200.0, credit_usd=30.0)
@@ -213,6 +213,6 @@ def test_deltas_at_the_ends_of_the_band_are_within_it(monkeypatch: pytest.Monkey
 
 def test_the_rate_of_its_lowest_leg_is_the_condor_s():
     declared = Position(id="c", kind="iron-condor", asset="ETH", strikes=(1.0, 2.0, 3.0, 4.0), expiry="2024-06-28", size=3.0, credit=25.0)
-    legs = Together(tuple(replace(leg, rate=0.01 * number) for number, leg in enumerate(SPX.legs, 1)))
+    legs = replace(SPX.exposure, parts=tuple(replace(leg, rate=0.01 * number) for number, leg in enumerate(SPX.legs, 1)))
     found = condor_of(declared, 0, legs)
     assert found is not None and found.rate == 0.01

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.book import Position
-from monitor.core.liquidity import fees_in, readings
+from monitor.core.liquidity import readings
 from monitor.core.loss import deposit, loss_of, of_amounts
 from monitor.core.observation import Observation
 from monitor.core.units import HOUR, MINUTE
@@ -156,6 +156,16 @@ def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
     assert lopsided is not None and lopsided.usd == 0
 
 
+@pytest.mark.parametrize(("more", "withdrawn"), [(0.95e-9, False), (1e-9, False), (1.05e-9, True)])
+def test_a_deposit_that_makes_a_billionth_more_than_is_held_is_rounding(more: float, withdrawn: bool):
+    view, position = pair({"ETH": 1.0, "USDC": 1.0}, ETH=1 + more, USDC=1 + more)
+    if withdrawn:
+        with pytest.raises(Unknown, match="something was withdrawn"):
+            loss_of(view, position)
+    else:
+        assert loss_of(view, position) is not None
+
+
 def test_a_deposit_of_other_assets_cannot_be_freed_of_fees():
     found = loss_of(*pair(NOW, USDC=1000.0))
     assert found is not None
@@ -204,25 +214,3 @@ def test_what_is_only_announced_is_no_history_yet():
     with pytest.raises(Unknown, match=r"no position\.liquidity of lp from chain"):
         view.history("position.liquidity", "lp", "chain")
     assert view.evidence == ()
-
-
-def test_a_reading_of_the_first_instant_there_is_counts_whole():
-    view, position = world(seen("position.shares", "lp", 3.0, 0, "chain"))
-    assert readings(view, "position.shares", position).at.tolist() == [0]
-
-
-def test_fees_that_rise_while_liquidity_is_taken_out_are_none_from_the_first_reading_of_it_on():
-    fees = [seen("position.fees0", "lp", raw_units, START - hour * HOUR, "chain") for raw_units, hour in ((5, 3), (15, 2), (40, 1))]
-    depth = [seen("position.liquidity", "lp", size, START - half_hours * HOUR // 2, "chain") for size, half_hours in ((9, 5), (3, 4), (3, 2))]
-    view, position = world(*fees, *depth)
-    assert fees_in(view, position, 0)[1].tolist() == [0.0, 25.0]
-
-
-@pytest.mark.parametrize(("more", "withdrawn"), [(0.95e-9, False), (1e-9, False), (1.05e-9, True)])
-def test_a_deposit_that_makes_a_billionth_more_than_is_held_is_rounding(more: float, withdrawn: bool):
-    view, position = pair({"ETH": 1.0, "USDC": 1.0}, ETH=1 + more, USDC=1 + more)
-    if withdrawn:
-        with pytest.raises(Unknown, match="something was withdrawn"):
-            loss_of(view, position)
-    else:
-        assert loss_of(view, position) is not None
