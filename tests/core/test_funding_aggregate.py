@@ -64,6 +64,13 @@ def test_every_slot_is_the_weighted_median_of_the_venues_that_paid_in_it(interes
     assert (set(found.venues), found.weighted) == (set(VENUES), bool(interest))
 
 
+def test_what_one_venue_pays_is_read_as_far_back_as_the_aggregate_needs_it():
+    view = held(drawn(), {})
+    for venue in VENUES:
+        venue_rate(view, "BTC", venue)
+    assert aggregate(view, "BTC", "all").slots.tolist() == aggregate(held(drawn(), {}), "BTC", "all").slots.tolist()
+
+
 def test_the_end_of_the_next_slot_wakes_the_judgement():
     view = view_of(*(row for venue in ("a", "b", "c") for row in funding([0.1] * 3, venue=venue)), now=NOW)
     aggregate(view, "BTC", "all")
