@@ -186,7 +186,7 @@ def _medians(table: Floats, paid: Bools, weights: Floats) -> Floats:
     last = paid.sum(axis=0) - 1
     order = np.argsort(table, axis=0, kind="stable")  # NaN, who did not pay, comes last
     running = np.cumsum(np.take_along_axis(_shares(paid, weights), order, axis=0), axis=0)
-    halves = (np.abs(running - 0.5) < 1e-12) & (np.arange(len(table))[:, np.newaxis] < last)
+    halves = np.abs(running - 0.5) < 1e-12
     place = np.minimum(np.argmax(halves | (running > 0.5), axis=0), last)
     columns = np.arange(table.shape[1])
     low, high = (table[order[row, columns], columns] for row in (place, np.minimum(place + 1, last)))
@@ -208,9 +208,10 @@ def _shares(paid: Bools, weights: Floats) -> Floats:
 def _slot_means(paid: Payments, ends: Times) -> Floats:
     """One venue's mean in each slot, NaN where it paid nothing."""
     places = np.searchsorted(ends, paid.at)
-    here = (places < len(ends)) & (paid.at > ends[0] - MEAN_MS)
+    here = places < len(ends)
     places, at, rate, covers_ms = places[here], paid.at[here], paid.rate[here], paid.covers_ms[here]
-    covered = np.minimum(covers_ms, at - (ends[places] - MEAN_MS)).astype(np.float64)
+    # What was paid before the first slot covers nothing of it.
+    covered = np.clip(at - (ends[places] - MEAN_MS), 0, covers_ms).astype(np.float64)
     total = np.bincount(places, covered, len(ends))
     means: Floats = np.full(len(ends), np.nan)
     np.divide(np.bincount(places, covered * rate, len(ends)), total, out=means, where=total > 0)

@@ -174,3 +174,16 @@ def test_a_declared_condor_is_taken_as_it_is_written_until_it_expires():
     assert condor_of(declared, over - 1) is not None
     assert condor_of(declared, over) is None
     assert condor_of(replace(declared, kind="option"), over - 1) is None
+
+
+def test_deltas_at_the_ends_of_the_band_are_within_it(monkeypatch: pytest.MonkeyPatch):
+    for deltas in ((0.15, 0.25), (0.25, 0.15)):
+        monkeypatch.setattr(IronCondor, "short_deltas", lambda self, scenario, deltas=deltas: deltas)
+        assert SPX.notes(NOW) == ()
+
+
+def test_the_rate_of_its_lowest_leg_is_the_condor_s():
+    declared = Position(id="c", kind="iron-condor", asset="ETH", strikes=(1.0, 2.0, 3.0, 4.0), expiry="2024-06-28", size=3.0, credit=25.0)
+    legs = replace(SPX.exposure, parts=tuple(replace(leg, rate=0.01 * number) for number, leg in enumerate(SPX.legs, 1)))
+    found = condor_of(declared, 0, legs)
+    assert found is not None and found.rate == 0.01

@@ -158,6 +158,16 @@ def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
     assert lopsided is not None and lopsided.usd == 0
 
 
+@pytest.mark.parametrize(("more", "withdrawn"), [(0.95e-9, False), (1e-9, False), (1.05e-9, True)])
+def test_a_deposit_that_makes_a_billionth_more_than_is_held_is_rounding(more: float, withdrawn: bool):
+    view, position = pair({"ETH": 1.0, "USDC": 1.0}, ETH=1 + more, USDC=1 + more)
+    if withdrawn:
+        with pytest.raises(Unknown, match="something was withdrawn"):
+            loss_of(view, position)
+    else:
+        assert loss_of(view, position) is not None
+
+
 def test_a_deposit_of_other_assets_cannot_be_freed_of_fees():
     found = loss_of(*pair(NOW, USDC=1000.0))
     assert found is not None

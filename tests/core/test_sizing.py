@@ -384,3 +384,14 @@ def test_a_new_quote_is_cut_where_another_layer_has_come_and_refused_where_it_ha
 def test_a_price_of_an_hour_ago_values_nothing():
     with pytest.raises(Unknown, match="no fresh price"):
         ask(book_of(*priced(ETH=2500.0), now=START + HOUR))
+
+
+def test_a_short_perp_is_asked_for_at_exactly_20_percent():
+    view = book_of(*paid(-0.2), *priced(ETH=2500.0))
+    assert median_cost(view, "ETH") == -0.20
+    assert ask(view).instrument == "short_perp"
+
+
+def test_a_layer_as_large_as_what_is_left_is_not_cut():
+    left = book_of(*paid(0.1), *priced(ETH=2500.0), layers=tuple(layer(7_500.0)))
+    assert (ask(left).notional_usd, ask(left).binding) == (2500.0, "")
