@@ -244,3 +244,9 @@ def test_a_turn_within_a_ten_billionth_of_what_is_beside_it_touches(above_usd: f
 @pytest.mark.parametrize(("apart", "count"), [(1.05e-9, "one"), (0.95e-9, "none")])
 def test_a_turn_within_a_billionth_of_a_price_of_the_scan_is_that_price(apart: float, count: str):
     assert break_even(lambda p: np.abs(p - 100.0 * (1 + apart)), 10.0, 1000.0, (100.0,)).count == count
+
+
+def test_one_touch_that_two_places_of_the_scan_find_is_one():
+    found = break_even(lambda price: np.abs(price - 100.25), 10.0, 1000.0, (100.125, 100.375))
+    assert (found.count, found.stretches) == ("one", ())
+    assert found.touches == pytest.approx((100.25,), rel=1e-9)
