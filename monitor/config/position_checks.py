@@ -144,6 +144,8 @@ def _check_names(draft: Draft, here: Path, position: Position) -> None:
         # What a venue calls an account need not be an address of a chain.
         if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
             draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
+        if re.fullmatch("0x0{40}", written):
+            draft.add((*here, field), "is the zero address, where lost and burned tokens lie: write your own")
     for field, names in (("amounts", position.amounts), ("deposited", position.deposited), ("assets", position.assets), ("asset", [position.asset])):
         for name in filter(None, names):
             check_asset(draft, (*here, field), name)
