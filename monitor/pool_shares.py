@@ -62,5 +62,7 @@ class Share:
         paid, held = (
             {name: raw / 10**digits for name, digits, raw in zip(self.names, self.decimals, told, strict=True)} for told in (self.paid, self.balances)
         )
-        yield from place.readings("position", position.id, {"shares": self.shares, **{f"amount.{name}": coins for name, coins in paid.items()}})
+        pinned = {f"decimals.{name}": digits for name, digits in zip(self.names, self.decimals, strict=True)}
+        amounts = {f"amount.{name}": coins for name, coins in paid.items()}
+        yield from place.readings("position", position.id, {"shares": self.shares, **amounts, **pinned})
         yield from place.readings("pool", pool_subject(position), {**{f"balance.{name}": coins for name, coins in held.items()}, **pool})

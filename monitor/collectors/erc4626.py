@@ -56,13 +56,19 @@ class Erc4626(ChainPositions):
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         first, second = answers
         asset = asset_of(position, int(output(first[0]), 16))
-        unit = 10 ** _digits("the vault's asset", second[0])
+        digits = _digits("the vault's asset", second[0])
+        unit = 10**digits
         try:
             redeemed = int(output(second[2]))
         except BadPayload as problem:
             raise BadPayload(f"{problem}; a vault that pays by request is to be listed in by_request of this source") from None
         # Of two integers Python's quotient is the nearest double, whatever their size.
-        values = {"shares": int(output(first[3])), "share_price": int(output(second[1])) / unit, f"amount.{asset}": redeemed / unit}
+        values = {
+            "shares": int(output(first[3])),
+            "share_price": int(output(second[1])) / unit,
+            f"amount.{asset}": redeemed / unit,
+            f"decimals.{asset}": digits,
+        }
         return list(place.readings("position", position.id, values))
 
 

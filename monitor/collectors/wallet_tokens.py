@@ -43,8 +43,10 @@ class WalletTokens(ChainPositions):
 
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         wallet = self._wallet(position, place.chain)
-        amounts = wallet.amounts(dict(zip(wallet.calls(), *answers, strict=True)))
-        return list(place.readings("position", position.id, {f"amount.{asset}": amount for asset, amount in amounts.items()}))
+        held = dict(zip(wallet.calls(), *answers, strict=True))
+        amounts = {f"amount.{asset}": amount for asset, amount in wallet.amounts(held).items()}
+        pinned = {f"decimals.{asset}": digits for asset, digits in wallet.decimals(held).items()}
+        return list(place.readings("position", position.id, {**amounts, **pinned}))
 
     def _wallet(self, position: Position, chain: Chain) -> Wallets:
         coin = native_coin(chain, self.native.get(position.chain, ""))

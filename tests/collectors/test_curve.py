@@ -56,6 +56,8 @@ def test_a_new_pool_is_its_own_token_and_tells_its_rates():
         "position.shares": 19_800 * 10**18,
         "position.amount.USDC": 10_500.0,
         "position.amount.CRVUSD": 9_500.0,
+        "position.decimals.USDC": 6,
+        "position.decimals.CRVUSD": 18,
         "pool.balance.USDC": 1_050_000.0,
         "pool.balance.CRVUSD": 950_000.0,
         "pool.amplification": 200.0,

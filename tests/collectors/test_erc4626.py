@@ -53,7 +53,7 @@ def values(harvest: Harvest) -> dict[str, float]:
 
 
 def test_what_is_paid_is_after_the_vault_s_fees_and_the_price_of_a_share_before_them() -> None:
-    assert values(poll(node(), "USDC")) == {"shares": 3 * 10**18, "share_price": 1.1, "amount.USDC": 3.267}
+    assert values(poll(node(), "USDC")) == {"shares": 3 * 10**18, "share_price": 1.1, "amount.USDC": 3.267, "decimals.USDC": 6}
 
 
 def test_a_vault_that_pays_by_request_counts_at_what_its_shares_stand_for() -> None:
