@@ -52,7 +52,7 @@ def _read_by(position: Position) -> list[tuple[object, ...]]:
     """Names for each thing of its own that a position reads; none where it is declared."""
     kind, account = position.kind, position.account.lower()
     if kind == "perp" and position.venue:
-        return [(kind, position.venue, account, underlying(position.asset))]
+        return [(kind, position.venue, account.removesuffix("/0"), underlying(position.asset))]
     if kind == "treasury":
         return [(kind, position.protocol)]
     if not position.chain or position.amounts:
