@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, TypeVar
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call
+from monitor.chain import Answer, Block, BlockPinnedReader, Call, output
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
@@ -33,6 +33,22 @@ class Place:
         """`family.name` of a subject, each under the time and the hash of the block."""
         for name, value in values.items():
             yield Reading(f"{family}.{name}", subject, value, self.block.timestamp_ms, block_hash=self.block.hash)
+
+
+def owner_calls(manager: str, abi: str, position: Position) -> tuple[Call, ...]:
+    """Who holds the position's NFT: asked where it names the account that should."""
+    return (Call(manager, abi, "ownerOf", (position.token_id,)),) if position.account else ()
+
+
+def must_be_held(position: Position, owner: Sequence[Answer]) -> None:
+    """BadPayload where another account holds the NFT than the position names; `owner` is what `owner_calls` were answered."""
+    for answer in owner:
+        holder = str(output(answer)).lower()
+        if holder != position.account.lower():
+            raise BadPayload(
+                f"its NFT is held by {holder} and not by account {position.account.lower()}: it was sold, moved or staked. If a farm or a gauge "
+                "keeps it for you, write that address as account; else delete the position"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

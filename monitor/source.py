@@ -48,7 +48,7 @@ class Harvest:
     @staticmethod
     def together(parts: Iterable["Harvest"]) -> "Harvest":
         parts = tuple(parts)
-        notes = [note for p in parts for note in p.notes]
+        notes = tuple(note for p in parts for note in p.notes)
         return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected], notes=notes)
 
 

@@ -57,12 +57,12 @@ def _read_by(position: Position) -> list[tuple[object, ...]]:
         return [(kind, position.protocol)]
     if not position.chain or position.amounts:
         return []
-    here = (kind, position.chain, account)
+    here = (kind, position.chain, account if position.token_id is None else position.token_id)
     if kind in ("tokens", "aave-v3"):
         return [(*here, asset) for asset in dict.fromkeys(position.assets)]
     if kind == "compound-v3":
         return [(*here, *position.assets[:1])]
-    return [(*here, position.pool.lower(), position.token_id, position.tick_lower, position.tick_upper)]
+    return [(*here, position.pool.lower(), position.tick_lower, position.tick_upper)]
 
 
 def _check_doubles(draft: Draft, here: Path, position: Position) -> None:
@@ -128,8 +128,9 @@ def _check_fields(draft: Draft, here: Path, position: Position) -> None:
 
 
 def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
-    if position.token_id is not None and position.pool:
-        draft.add((*here, "pool"), "belongs to a range without an NFT; delete it, or delete `token_id`")
+    for name in ("pool", "tick_lower", "tick_upper"):
+        if position.token_id is not None and _given(position, name):
+            draft.add((*here, name), "belongs to a range without an NFT; delete it, or delete `token_id`")
     if position.credit < 0:
         draft.add((*here, "credit"), "must not be below 0: write what was received for one coin or index unit")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
