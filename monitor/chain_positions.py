@@ -3,7 +3,7 @@
 A position that cannot be read is a refused row that begins with its id; the others stand.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, TypeVar
@@ -69,6 +69,14 @@ class ChainPositions(Collector):
         """The readings of one position and its pool. BadPayload, with a sentence, where a part is missing or parts contradict each other."""
         raise NotImplementedError  # each kind of position asks and reads its own contracts
 
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
+        """The (metric, subject) pairs that a position will bring."""
+        raise NotImplementedError  # each kind of position has its own
+
+    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+        """What is promised of each position that is read."""
+        return frozenset(pair for positions in self.watched(watch).values() for position in positions for pair in self.promises(position))
+
     def watched(self, watch: Watch) -> dict[str, list[Position]]:
         """The positions that it reads, by chain. A chain without an endpoint is left out."""
         grouped: dict[str, list[Position]] = {}
@@ -93,7 +101,9 @@ class ChainPositions(Collector):
         rows = _kept(answers, lambda name, known: self.parse(by_id[name], place, known), refused)
         # Two positions in one pool say the same of it.
         readings = {(row.metric, row.subject): row for of_one in rows.values() for row in of_one}
-        return Harvest(list(readings.values()), refused)
+        empty = [by_id[name] for name, of_one in rows.items() if any((row.metric, row.value) == ("position.shares", 0) for row in of_one)]
+        notes = [f"{one.id}: account {one.account} holds no shares of {one.pool}: it is closed, or staked, which is not read" for one in empty]
+        return Harvest(list(readings.values()), refused, notes=notes)
 
 
 def _kept(answers: Mapping[str, Rounds], make: Callable[[str, Rounds], Result], refused: list[str]) -> dict[str, Result]:

@@ -19,6 +19,14 @@ def pool_subject(position: Position) -> str:
     return f"pool:{position.chain}/{position.pool.lower()}"
 
 
+def share_promises(position: Position) -> Iterator[tuple[str, str]]:
+    """Shares; amounts and balances where the position names its coins."""
+    yield "position.shares", position.id
+    for name in position.assets:
+        yield f"position.amount.{name}", position.id
+        yield f"pool.balance.{name}", pool_subject(position)
+
+
 def coin_names(position: Position, tokens: Sequence[str]) -> tuple[str, ...]:
     """The asset of each coin of a pool: as declared, in the pool's order, else as a well-known token. What a token calls itself is never asked.
 

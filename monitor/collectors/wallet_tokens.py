@@ -1,6 +1,6 @@
 """Wallets of positions of kind `tokens`: the chain's own coin and ERC-20s, read at one block hash a pass."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from monitor.chain import Address, Call
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, PositionKind, Watch
+from monitor.core.book import Chain, Position, PositionKind
 from monitor.core.observation import Reading
 from monitor.core.tokens import token_of
 from monitor.core.vocabulary import ASSET
@@ -33,10 +33,9 @@ class WalletTokens(ChainPositions):
     tokens: Mapping[Named, Address] = field(default_factory=dict)
     native: Mapping[str, Coin] = field(default_factory=dict)
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
-        """The amount of each asset that a position names."""
-        positions = (one for positions in self.watched(watch).values() for one in positions)
-        return frozenset((f"position.amount.{asset}", position.id) for position in positions for asset in position.assets)
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
+        """The amount of each asset that it names."""
+        return ((f"position.amount.{asset}", position.id) for asset in position.assets)
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         return self._wallet(position, chain).calls()

@@ -170,6 +170,8 @@ def test_a_holder_without_shares_has_nothing_F_056():
     chain = node("ng")
     chain.say(Call(POOL, "erc20", "balanceOf", (ME,)), 0)
     assert (values(poll(chain))["position.shares"], values(poll(chain))["position.amount.CRVUSD"]) == (0, 0.0)
+    assert list(poll(chain).notes) == [f"lp: account {ME} holds no shares of {POOL}: it is closed, or staked, which is not read"]
+    assert list(poll(node("ng")).notes) == []
 
 
 @pytest.mark.parametrize(
