@@ -8,7 +8,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from statistics import median_low
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
@@ -93,41 +97,47 @@ def _numbers(flows: Iterable[Flow]) -> list[Flow]:
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """The sum of amounts x exp(-years x log_rate), where log_rate = ln(1 + rate): the net present value. Years ascend, no amount is 0."""
+    """The sum of amounts x exp(-years x log_rate), where log_rate = ln(1 + rate): the net present value. Years ascend, no amount is 0.
 
-    years: Sequence[float]
-    amounts: Sequence[float]
+    Both of shape (n,). Added without rounding (fsum): where there are hundreds, their signs cancel.
+    """
+
+    years: NDArray[np.float64]
+    amounts: NDArray[np.float64]
 
     def at(self, log_rate: float) -> float:
         """Its value, and so its sign, with the largest discount factor as 1: it overflows at no rate."""
-        return math.fsum(amount * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
+        return math.fsum((self.amounts * self._factors(log_rate)).tolist())
 
     def touches(self, log_rate: float) -> bool:
         """Whether it is zero but for rounding, which is measured against the sum of amounts without their signs."""
-        size = math.fsum(abs(amount) * factor for amount, factor in zip(self.amounts, self._factors(log_rate), strict=True))
-        return abs(self.at(log_rate)) <= ROUNDING * size
+        size = math.fsum((abs(self.amounts) * self._factors(log_rate)).tolist())
+        return math.isclose(self.at(log_rate), 0.0, abs_tol=ROUNDING * size)
 
     def vanishes(self, rate: float) -> bool:
         """Whether the net present value at this very rate is under 0.1% of the largest payment."""
         if rate == -1:
             return False
         log_rate = math.log1p(rate)
-        # `at` has the largest discount factor as 1: its scale is that of the last payment where the rate is negative.
-        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(min(self.years[-1] * log_rate, 0.0))
+        # `at` has the largest discount factor as 1.
+        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(-self._exponents(log_rate).max())
 
-    def _factors(self, log_rate: float) -> list[float]:
-        exponents = [-years * log_rate for years in self.years]
-        largest = max(exponents)
-        return [math.exp(exponent - largest) for exponent in exponents]
+    def _factors(self, log_rate: float) -> NDArray[np.float64]:
+        exponents = self._exponents(log_rate)
+        factors: NDArray[np.float64] = np.exp(exponents - exponents.max())
+        return factors
 
-    def changes(self) -> list[int]:
+    def _exponents(self, log_rate: float) -> NDArray[np.float64]:
+        return -self.years * log_rate
+
+    def changes(self) -> Sequence[int]:
         """The places after which the sign changes: there are at most as many roots, and fewer by an even number (Descartes)."""
-        return [place for place, (one, other) in enumerate(pairwise(self.amounts)) if math.copysign(other, one) != other]
+        return [int(place) for place in np.flatnonzero(np.diff(np.sign(self.amounts)))]
 
     def bounds(self) -> tuple[float, float]:
         """Every root lies between: beyond, the last or the first payment outweighs all others together."""
-        sizes = [abs(amount) for amount in self.amounts]
-        widest = (math.log(math.fsum(sizes)) - math.log(min(sizes))) / min(later - sooner for sooner, later in pairwise(self.years))
+        sizes = abs(self.amounts)
+        widest = (math.log(math.fsum(sizes)) - math.log(sizes.min())) / float(np.diff(self.years).min())
         return -widest, widest
 
     def turned(self, place: int) -> "_Sum":
@@ -135,7 +145,7 @@ class _Sum:
         lie between its own, at most one in each gap (Rolle).
         """
         middle = (self.years[place] + self.years[place + 1]) / 2
-        return _scaled([(years, amount * (middle - years)) for years, amount in zip(self.years, self.amounts, strict=True)])
+        return _scaled(self.years, self.amounts * (middle - self.years))
 
 
 def _net(flows: Sequence[Flow]) -> _Sum:
@@ -144,14 +154,14 @@ def _net(flows: Sequence[Flow]) -> _Sum:
     if not any(usd < 0 for _, usd in by_instant) or not any(usd > 0 for _, usd in by_instant):
         raise Unknown("one-sign", "nothing was paid or nothing was received: there is no rate of return")
     moved = [(at, usd) for at, usd in by_instant if usd]
-    return _scaled([((at - moved[0][0]) / YEAR_MS, usd) for at, usd in moved])
+    at = np.array([at for at, _ in moved])
+    return _scaled((at - at.min()) / YEAR_MS, np.array([usd for _, usd in moved]))
 
 
-def _scaled(parts: Sequence[tuple[float, float]]) -> _Sum:
+def _scaled(years: NDArray[np.float64], amounts: NDArray[np.float64]) -> _Sum:
     """With the largest amount as 1; what is nothing beside it is left out."""
-    largest = max(abs(amount) for _, amount in parts)
-    kept = [(years, amount / largest) for years, amount in parts if amount / largest]
-    return _Sum([years for years, _ in kept], [amount for _, amount in kept])
+    parts = amounts / abs(amounts).max()
+    return _Sum(years[parts != 0], parts[parts != 0])
 
 
 def _roots(net: _Sum) -> list[float]:
@@ -162,17 +172,17 @@ def _roots(net: _Sum) -> list[float]:
     low, high = net.bounds()
     if len(changes) == 1:
         return [_root(net, low, high)]
-    turns = sorted(turn for turn in _roots(net.turned(changes[len(changes) // 2])) if low < turn < high)
+    turns = _roots(net.turned(median_low(changes)))
     touching = [turn for turn in turns if net.touches(turn)]
-    ends = [(end, 0.0 if end in touching else net.at(end)) for end in (low, *turns, high)]
+    ends = [(end, 0.0 if end in touching else net.at(end)) for end in sorted((low, *turns, high))]
     return touching + [_root(net, one, other) for (one, before), (other, after) in pairwise(ends) if before * after < 0]
 
 
 def _root(net: _Sum, low: float, high: float) -> float:
     """The one root between two ends: the bracket is halved until no number lies between them."""
-    rising = net.at(high) > 0
+    beyond = np.sign(net.at(high))
     middle = (low + high) / 2
     while middle not in (low, high):
-        low, high = (low, middle) if (net.at(middle) > 0) == rising else (middle, high)
+        low, high = (low, middle) if np.sign(net.at(middle)) == beyond else (middle, high)
         middle = (low + high) / 2
     return middle
