@@ -235,6 +235,7 @@ Facts:
     core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
     core/prints.py              where each print of CPI and PPI stands: scheduled, moved, late, released, revised, never published
     core/schedule.py            when CPI, PPI and FOMC are scheduled, the user's own calendar before the built-in one
+    core/pinned.py              decimals of tokens, which must not change under a position
     core/rebasing.py            levels in another unit or of another base year, refused
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 

@@ -19,6 +19,14 @@ def pool_subject(position: Position) -> str:
     return f"pool:{position.chain}/{position.pool.lower()}"
 
 
+def share_promises(position: Position) -> Iterator[tuple[str, str]]:
+    """Shares; amounts and balances where the position names its coins."""
+    yield "position.shares", position.id
+    for name in position.assets:
+        yield f"position.amount.{name}", position.id
+        yield f"pool.balance.{name}", pool_subject(position)
+
+
 def coin_names(position: Position, tokens: Sequence[str]) -> tuple[str, ...]:
     """The asset of each coin of a pool: as declared, in the pool's order, else as a well-known token. What a token calls itself is never asked.
 
@@ -69,5 +77,7 @@ class Share:
         paid, held = (
             {name: raw / 10**digits for name, digits, raw in zip(self.names, self.decimals, told, strict=True)} for told in (self.paid, self.balances)
         )
-        yield from place.readings("position", position.id, {"shares": self.shares, **{f"amount.{name}": coins for name, coins in paid.items()}})
+        pinned = {f"decimals.{name}": digits for name, digits in zip(self.names, self.decimals, strict=True)}
+        amounts = {f"amount.{name}": coins for name, coins in paid.items()}
+        yield from place.readings("position", position.id, {"shares": self.shares, **amounts, **pinned})
         yield from place.readings("pool", pool_subject(position), {**{f"balance.{name}": coins for name, coins in held.items()}, **pool})

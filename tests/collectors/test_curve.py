@@ -56,6 +56,8 @@ def test_a_new_pool_is_its_own_token_and_tells_its_rates():
         "position.shares": 19_800 * 10**18,
         "position.amount.USDC": 10_500.0,
         "position.amount.CRVUSD": 9_500.0,
+        "position.decimals.USDC": 6,
+        "position.decimals.CRVUSD": 18,
         "pool.balance.USDC": 1_050_000.0,
         "pool.balance.CRVUSD": 950_000.0,
         "pool.amplification": 200.0,
@@ -171,6 +173,8 @@ def test_a_holder_without_shares_has_nothing_F_056():
     chain = node("ng")
     chain.say(Call(POOL, "erc20", "balanceOf", (ME,)), 0)
     assert (values(poll(chain))["position.shares"], values(poll(chain))["position.amount.CRVUSD"]) == (0, 0.0)
+    assert list(poll(chain).notes) == [f"lp: account {ME} holds no shares of {POOL}: it is closed, or staked, which is not read"]
+    assert list(poll(node("ng")).notes) == []
 
 
 @pytest.mark.parametrize(
