@@ -63,13 +63,13 @@ def _stress(view: View) -> dict[str, Any]:
     """The adverse 1.5 sigma move over 7 days: what it costs without layers and with those in force."""
     both = moves(view)
     whole = book_exposure(view)
-    there = adverse_scenario(view, whole.assets)
-    protected = float(whole.value_usd(scenario_now(view, whole.assets))) - float(whole.value_usd(there))
+    now, there = scenario_now(view, whole.assets), adverse_scenario(view, whole.assets)
+    protected = float(whole.value_usd(now)) - float(whole.value_usd(there))
     return {
         "sigmas": SHOCK_SIGMAS,
         "days": HORIZON_DAYS,
         "direction": "fall" if both.sign < 0 else "rise",
-        "moves": {asset: float(there.price(asset)) / view.price_usd(asset) - 1 for asset in sorted(whole.assets - STABLES)},
+        "moves": {asset: float(there.price(asset)) / float(now.price(asset)) - 1 for asset in sorted(whole.assets - STABLES)},
         "loss_usd": both.loss_usd,
         "protected_loss_usd": protected,
         "exposure_usd": stressed_exposure_usd(view),

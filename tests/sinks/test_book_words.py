@@ -7,6 +7,7 @@ import pytest
 from monitor.core.verdict import Unknown
 from monitor.sinks.position_view import position_view
 from monitor.sinks.risk_view import risk_view
+from tests.builders import DAY, START, seen
 from tests.core.books import book, priced, tokens, volatile
 
 PUTS = {"id": "puts", "kind": "option", "asset": "ETH", "right": "put", "strike": 2800, "expiry": "2024-06-28", "size": 20}
@@ -31,3 +32,13 @@ def test_a_bad_week_says_how_far_each_price_goes_and_stablecoins_stay_out_of_it(
     stress = risk_view(book(*observations, positions=[tokens("wallet", ETH=2, BTC=0.1, USDC=500)]))["stress"]
     week = math.sqrt(7 / 365)
     assert stress["moves"] == pytest.approx({"BTC": math.exp(-1.5 * 0.4 * week) - 1, "ETH": math.exp(-1.5 * 0.6 * week) - 1})
+
+
+def test_a_bad_week_of_an_index_goes_by_its_closes():
+    """What trades at exchanges has no price of two sources, and its volatility is the VIX."""
+    closes = [seen("equity.close", "SPX", 5000.0 * (1.01 if n % 2 else 1.0), START - n * DAY) for n in range(40, 0, -1)]
+    vix = [seen("vix.close", "VIX", 20.0, START - n * DAY) for n in range(40, 0, -1)]
+    found = risk_view(book(*closes, *vix, positions=[CONDOR]))
+    assert "stress" in found, found["unknown"]
+    assert set(found["stress"]["moves"]) == {"SPX"}
+    assert abs(found["stress"]["moves"]["SPX"]) > 0.02
