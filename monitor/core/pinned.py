@@ -29,7 +29,11 @@ def unpinned(market: Market, observations: Iterable[Observation], *, by_operator
 
 
 def _reason(row: Observation, pinned: int) -> str:
-    cure = "give the position another id" if row.metric.startswith("position.") else f"import {row.metric} of it anew (hedge-monitor import)"
+    cure = (
+        "give the position another id"
+        if row.metric.startswith("position.")
+        else f"import {row.metric} of it under the source {row.source} (hedge-monitor import)"
+    )
     return (
         f"{row.metric.partition('.')[2]} is {row.value}, and was {pinned} when it was first read: a token that was changed, or a node that lies; "
         f"nothing of {row.subject} is taken. Look at the token; if the new number is right, {cure}"

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.events import Signal
+from monitor.core.events import Configured, Signal
 from monitor.core.observation import Observation, Reading
 from monitor.core.pinned import unpinned
 from monitor.core.units import MINUTE
+from monitor.replay.audit import audit
+from monitor.store.inbox import Message
 from monitor.store.sqlite import SqliteStore
-from tests.builders import START, market_of, seen
+from tests.builders import START, market_of, seen, settings_of
 from tests.pipelines import outbox, pipeline_on
 
 LATER = START + MINUTE
@@ -51,8 +53,10 @@ def test_a_treasury_is_told_to_import_the_new_number_and_the_operator_s_word_is_
     held = market_of(seen("treasury.decimals.USDC", "protocol:x", 6, START, "wallets"))
     news = [row("treasury.decimals.USDC", 8, "protocol:x", "wallets"), row("treasury.stables_usd", 1.0, "protocol:x", "wallets")]
     assert {reason.rpartition(", ")[2] for reason in unpinned(held, news).values()} == {
-        "import treasury.decimals.USDC of it anew (hedge-monitor import)"
+        "import treasury.decimals.USDC of it under the source wallets (hedge-monitor import)"
     }
+    elsewhere = market_of(seen("treasury.decimals.USDC", "protocol:x", 6, START, "wallets"), row("treasury.decimals.USDC", 8, "protocol:x", "import"))
+    assert list(unpinned(elsewhere, news)) == news
     assert unpinned(held, news, by_operator=True) == {}
 
 
@@ -86,3 +90,25 @@ def test_records_that_are_refused_whole_are_told_too_F_057() -> None:
     received = pipeline.receive(readings(LATER, 18), source="v3", now=LATER, records=True)
     assert received.stored == 0 and len(received.rejections) == 2
     assert [kind for _, _, _, kind, *_ in outbox(pipeline.store)].count("data.conflict") == 1
+
+
+def test_what_was_refused_and_what_the_operator_let_in_stand_after_a_restart_and_in_the_journal_F_057(tmp_path: Path) -> None:
+    def told(at: int, digits: int) -> list[Reading]:
+        return [Reading("treasury.decimals.USDC", "protocol:x", digits, at), Reading("treasury.tokens.USDC", "protocol:x", float(digits), at)]
+
+    path = str(tmp_path / "store.db")
+    pipeline = pipeline_on(SqliteStore(path, role="run"))
+    pipeline.process(Configured(START, settings_of(rules=("quick-ratio",))))
+    stored = [pipeline.receive(told(START + n * MINUTE, digits), source="wallets", now=START + n * MINUTE).stored for n, digits in enumerate((6, 8))]
+    assert stored == [2, 0]
+    row = ["treasury.decimals.USDC", "protocol:x", "wallets", START + 2 * MINUTE, START + 2 * MINUTE, 8]
+    pipeline.take(Message("in_1", START + 2 * MINUTE, "somebody", "observations", {"rows": [row]}), START + 2 * MINUTE)
+    assert pipeline.receive(told(START + 3 * MINUTE, 8), source="wallets", now=START + 3 * MINUTE).stored == 2
+    pipeline.store.close()
+
+    again = pipeline_on(SqliteStore(path, role="run"))
+    again.restore()
+    assert again.receive(told(START + 4 * MINUTE, 8), source="wallets", now=START + 4 * MINUTE).stored == 2
+    assert again.receive(told(START + 5 * MINUTE, 6), source="wallets", now=START + 5 * MINUTE).stored == 0
+    assert audit(again.store, lambda line: None).same
+    again.store.close()
