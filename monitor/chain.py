@@ -184,14 +184,18 @@ class BlockPinnedReader:
         answers = dict(zip(unique, await self.read(block, unique), strict=True))
         return {name: tuple(answers[call] for call in group) for name, group in calls.items()}
 
-    async def _batch(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
+    async def _aggregated(self, block: Block, calls: Sequence[Call]) -> object:
         request = {"to": self.multicall, "data": "0x" + batch_payload(calls).hex()}
         pinned = {"blockHash": block.hash, "requireCanonical": True}
+        return await self.rpc("eth_call", (request, pinned))
+
+    async def _batch(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
         try:
-            answer = await self.rpc("eth_call", (request, pinned))
+            answer = await self._aggregated(block, calls)
         except SourceError as error:
             if _OUT_OF_GAS.search(str(error)) is None:
                 raise
+            await self._aggregated(block, ())  # raises where the node cannot even call nothing: then no contract is to blame
             return await self._halved(block, calls) if len(calls) > 1 else [Failed(f"{calls[0].function} uses up all gas that the node gives")]
         if answer == "0x":
             raise SourceError(f"chain {self.chain_id} has no Multicall3 at {self.multicall} in block {block.number}", permanent=True)

@@ -295,6 +295,19 @@ def test_a_node_that_fails_for_another_reason_is_not_asked_again_and_again_F_062
     assert methods(chain).count("eth_call") == 1
 
 
+def test_a_node_that_runs_out_of_gas_at_nothing_is_at_fault_itself_and_asked_no_more_F_062() -> None:
+    """Halving would ask 199 times for a batch of 100, and then blame every contract."""
+    chain = three_tokens()
+
+    def call(request: Any, block: Any) -> str:
+        raise SourceError("eth_call: the node says 'execution aborted (timeout = 5s)'")
+
+    chain._call = call  # type: ignore[method-assign]  # the same node, overloaded
+    with pytest.raises(SourceError, match="execution aborted"):
+        read(chain, DECIMALS)
+    assert methods(chain).count("eth_call") == 2
+
+
 def results(*outputs: bytes) -> bytes:
     return encode(PAIRS, [[(True, output) for output in (*outputs, *[(1).to_bytes(32)] * len(LAST))]])
 
