@@ -69,4 +69,5 @@ def _of_source(view: View, token: str, coin: str, source: str) -> float | None:
 
 
 def _needed(token: str, coin: str) -> str:
-    return f"how many {coin} one {token} redeems for is not known (let defillama run, or feed {PRICE} of {token} and {coin} from one source)"
+    cure = f"let defillama run, with {token} in its coins if a treasury alone holds it, or feed {PRICE} of {token} and {coin} from one source"
+    return f"how many {coin} one {token} redeems for is not known ({cure})"

@@ -95,7 +95,10 @@ def test_each_price_is_divided_by_the_nearest_one():
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], r"let defillama run, or feed price\.usd of WSTETH and ETH from one source\): no fresh price of WSTETH"),
+        (
+            [],
+            r"let defillama run, with WSTETH in its coins if .*, or feed price\.usd of WSTETH and ETH from one source\): no fresh price of WSTETH",
+        ),
         (quoted("WSTETH", 2400.0, 2400.0, 2400.0, end=START - 2 * HOUR), "no fresh price of WSTETH"),
         (quoted("WSTETH", 2400.0, 2400.0, 2400.0, apart_ms=MINUTE), "one source of the price of WSTETH and less than 30 minutes of it"),
         (quoted("WSTETH", 2400.0, 2400.0, 2400.0, source="hand"), "no source gives fresh prices of both at one time"),
