@@ -39,7 +39,7 @@ def explain(store: SqliteStore, settings: Settings, rule: str, subject: str | No
     if live is not None and live.verdict.state != answer["verdict"]:
         answer["live"] = {"verdict": live.verdict.state, "since": live.at, "reason": live.verdict.reason, "note": LATER}
     recorded = _of(store.ledger(at), chosen)
-    if live is not None and {layer["id"] for layer in recorded} != {layer["id"] for layer in answer["layers"]}:
+    if live is not None and _states(recorded) != _states(answer["layers"]):
         answer["live_layers"] = recorded
     if position:
         answer["position"] = position
@@ -78,6 +78,10 @@ def _exposed(engine: Engine, instance: Instance) -> list[str]:
 
 def _verdict(engine: Engine, instance: Instance) -> Verdict:
     return engine.state.verdicts.get(instance) or Verdict(State.UNKNOWN, "nothing was known yet", "missing")
+
+
+def _states(layers: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(layer["id"], layer["state"]) for layer in layers}
 
 
 def _brief(engine: Engine, instance: Instance) -> dict[str, Any]:
@@ -119,7 +123,9 @@ def sentences(answer: dict[str, Any]) -> list[str]:
         told.append(f"  episode open since {iso(answer['episode']['open_since'])}")
     recorded = answer.get("live_layers")
     rethought = "" if recorded is None else f", in replay alone ({LATER})"
-    told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}{rethought}: {layer['reason']}" for layer in answer["layers"]]
+    on_record = {layer["id"] for layer in recorded or ()}
+    alone = [layer for layer in answer["layers"] if layer["id"] not in on_record]
+    told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}{rethought}: {layer['reason']}" for layer in alone]
     told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}, on record: {layer['reason']}" for layer in recorded or ()]
     told += [f"  refused {iso(held['at'])}: {held['reason']}" for held in answer["refused"]]
     if "live" in answer:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.core.engine import Engine
+from monitor.core.events import Signal
 from monitor.core.observation import Reading
 from monitor.core.settings import read_settings
 from monitor.core.units import DAY, HOUR, MINUTE
@@ -94,6 +95,17 @@ def test_layers_of_the_record_stand_beside_those_of_replay_where_they_differ():
 
 def test_layers_that_replay_gives_as_they_are_on_record_stand_once(pipeline: Pipeline):
     assert "live_layers" not in ask(pipeline, "defi-layer")
+
+
+def test_a_layer_that_was_approved_is_told_as_approved(pipeline: Pipeline):
+    """Replay knows no operator: by itself it would call the same layer proposed."""
+    (layer,) = ask(pipeline, "defi-layer")["layers"]
+    pipeline.process(Signal(FALLEN + HOUR, "in_1", "somebody", "approve", layer["id"]))
+    answer = ask(pipeline, "defi-layer", FALLEN + HOUR)
+    assert [(one["id"], one["state"]) for one in answer["live_layers"]] == [(layer["id"], "approved")]
+    assert [line for line in sentences(answer) if line.startswith("  layer ")] == [
+        f"  layer {layer['id']} approved 2024-03-04T02:00:00Z, on record: approve by somebody"
+    ]
 
 
 def test_without_a_subject_the_worst_comes_first_and_the_rest_are_others(pipeline: Pipeline):
