@@ -198,6 +198,7 @@ The book:
     core/risk.py                the book with its layers: net greeks, adverse side, stressed exposure, hedge ratio
     core/tail.py                value at risk and expected shortfall, by full revaluation
     core/loss.py                impermanent loss, against what was put in
+    core/loss_offset.py         how much of it a layer makes good, and how many strangles its gamma asks for
     core/liquidity.py           what a liquidity position holds without its fees, and its readings so far
     core/standing.py            how a position stands: range, fees, carry
     core/liquidation.py         at which prices an account or a perpetual is liquidated
@@ -219,6 +220,7 @@ The book:
     core/treasury.py            what a treasury holds, is owed and owes: its quick ratio and its equity
     core/constant_product.py    Uniswap v2 in whole numbers, equal to the contract, and x * y = k as a function of prices
     core/aave.py                Aave v3 in whole numbers, equal to the contracts; units of rates
+    core/redemption.py          what a token counts for that redeems for more than one coin
     core/tokens.py              well-known tokens by chain and address
 
 Facts:
@@ -233,6 +235,7 @@ Facts:
     core/vix_futures.py         when VIX futures end, and the constant-maturity levels between them
     core/prints.py              where each print of CPI and PPI stands: scheduled, moved, late, released, revised, never published
     core/schedule.py            when CPI, PPI and FOMC are scheduled, the user's own calendar before the built-in one
+    core/pinned.py              decimals of tokens, which must not change under a position
     core/rebasing.py            levels in another unit or of another base year, refused
     core/us_calendar.py         when CPI and PPI are published and the FOMC decides
 

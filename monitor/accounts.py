@@ -5,7 +5,7 @@ that the account holds could be read, else it might be the row that could not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,13 +58,18 @@ class AccountCollector(Collector):
         found: dict[str, list[Position]] = {}
         for position in watch.positions:
             if position.kind == "perp" and position.venue in self.venues and not self.flaw_of(position):
-                found.setdefault(position.account or position.venue, []).append(position)
+                found.setdefault(account_of(position), []).append(position)
         return found
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """The metrics of each of its positions."""
         ids = [position.id for positions in self.positions(watch).values() for position in positions]
         return frozenset((f"position.{name}", position_id) for position_id in ids for name in self.tells)
+
+
+def account_of(position: Position) -> str:
+    """The account that a position is in, in one spelling: addresses in small letters, the first subaccount without its number."""
+    return position.account.lower().removesuffix("/0") or position.venue
 
 
 def told(
@@ -74,12 +79,14 @@ def told(
     at: int,
     *,
     missing: Mapping[str, str] | None = None,
+    others: Iterable[str] = (),
     block_hash: str = "",
 ) -> Harvest:
     """Readings of each position, all of the instant `at` (epoch milliseconds). `refused` are the reasons of rows that could not be read.
 
     What is not in the account is closed, and of size 0; where a row was refused nothing can be called closed. `missing` says by asset why the
-    venue has no market for it: that is no closed position either.
+    venue has no market for it: that is no closed position either. What the account holds and no position names, here or in `others`, is told:
+    the book lacks it.
     """
     readings: list[Reading] = []
     rejected = list(refused)
@@ -97,7 +104,14 @@ def told(
             rejected.append(f"{position.id}: {problem}")
             continue
         readings += [Reading(f"position.{name}", position.id, value, at, block_hash=block_hash) for name, value in numbers.items()]
-    return Harvest(readings, rejected)
+    return Harvest(readings, rejected, notes=list(_undeclared(positions, {*account, *others})))
+
+
+def _undeclared(positions: Sequence[Position], held: Iterable[str]) -> Iterator[str]:
+    declared = {underlying(position.asset) for position in positions}
+    for asset in sorted(set(held) - declared):
+        where = f"{positions[0].venue}: the account of position {positions[0].id}"
+        yield f"{where} also holds {asset}, which no position names and the book lacks: add one of the same venue and account with asset: {asset}"
 
 
 def both_ways(account: Account, positions: Sequence[Position]) -> list[str]:

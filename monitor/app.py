@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -134,7 +135,7 @@ async def serve(
         feed = play.feed(pipeline.engine.due_at) if play else live_feed(config, ports, pipeline)
         daemon = Daemon(pipeline, feed, clock)
         daemon.listen_to_signals()  # first, so that a SIGTERM during the start stops as cleanly as one after it
-        shell = Shell(pipeline, clock, notice=play.notice if play else "", story=play.story if play else None)
+        shell = Shell(pipeline, clock, command=_command(config), notice=play.notice if play else "", story=play.story if play else None)
         face = Face(shell.model, Exposition(shell.model), alive=shell.trouble, token=_token(config))
         face.push = _push(config, store, daemon)
         listening = early.take() if early is not None else None
@@ -152,6 +153,14 @@ async def serve(
         if play is None:
             await _trust_the_machine(daemon, clock, live_feed(config, ports, pipeline))
         await _decide(daemon, sender, receivers, _settings_of(config, play))
+
+
+def _command(config: Config) -> str:
+    """What to type before a command's name: a store of its own must be named, wherever its configuration lies."""
+    from monitor.config.model import Store
+    from monitor.sinks.facts import COMMAND
+
+    return COMMAND if config.store == Store() else f"{COMMAND} --store {shlex.quote(config.store.url)}"
 
 
 def _recall(pipeline: Pipeline, shell: "Shell", daemon: Daemon) -> None:

@@ -2,8 +2,8 @@
 
 A node is believed about nothing it can be caught out on: its chain id and genesis are compared on every pass, a header must hash to the
 hash it claims, and reads name that hash (EIP-1898), so a node that is behind or on another fork must refuse instead of answering about
-another block. Contracts are believed even less: an answer is measured before it is decoded, and an OffchainLookup (EIP-3668) is one more
-failed call, never a fetch.
+another block. Contracts are believed even less: an answer is measured before it is decoded, an OffchainLookup (EIP-3668) is one more
+failed call, never a fetch, and a call that uses up the gas of its batch is taken away from its neighbours.
 """
 
 import json
@@ -29,6 +29,11 @@ KNOWN_GENESIS: Mapping[int, str] = {
     42161: "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
 }
 ANSWER_BYTES = 64 * 1024
+# Multicall3 gives all but a 64th of what gas is left to every call, so one that uses it up starves those behind it, which look as if they had
+# reverted. Calls of a known price stand last: where they succeed, every call before them had as much gas as they take. Four pairings of four
+# points at infinity are 725,000 gas, next to no work for the node, and few enough for chains that prove their blocks (EIP-197, EIP-1108).
+LAST = (("0x" + "0" * 39 + "8", True, b"\0" * (4 * 192)),) * 4
+_OUT_OF_GAS = re.compile("out ?of ?gas|execution aborted|VM execution error", re.IGNORECASE)
 MOST_AMOUNT = 2**128 - 1
 MOST_DECIMALS = 77  # 10**78 no longer fits a uint256
 WORD = 32
@@ -182,25 +187,39 @@ class BlockPinnedReader:
     async def _batch(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
         request = {"to": self.multicall, "data": "0x" + batch_payload(calls).hex()}
         pinned = {"blockHash": block.hash, "requireCanonical": True}
-        answer = await self.rpc("eth_call", (request, pinned))
+        try:
+            answer = await self.rpc("eth_call", (request, pinned))
+        except SourceError as error:
+            if _OUT_OF_GAS.search(str(error)) is None:
+                raise
+            return await self._halved(block, calls) if len(calls) > 1 else [Failed(f"{calls[0].function} uses up all gas that the node gives")]
         if answer == "0x":
             raise SourceError(f"chain {self.chain_id} has no Multicall3 at {self.multicall} in block {block.number}", permanent=True)
         if len(calls) > 1 and isinstance(answer, str) and len(answer) > 2 + 2 * batch_bytes(len(calls)):
-            # One contract that answers too much must not blind the pass to the others: halve until it stands alone.
-            middle = len(calls) // 2
-            return [*await self._batch(block, calls[:middle]), *await self._batch(block, calls[middle:])]
-        return decode_batch(answer, calls)
+            return await self._halved(block, calls)
+        answers, starved = decode_batch(answer, calls)
+        return await self._halved(block, calls) if starved else answers
+
+    async def _halved(self, block: Block, calls: Sequence[Call]) -> list[Answer]:
+        """One contract that answers too much, or uses up the gas, must not blind the pass to the others: halve until it stands alone."""
+        middle = len(calls) // 2
+        return [*await self._batch(block, calls[:middle]), *await self._batch(block, calls[middle:])]
 
 
 def batch_bytes(calls: int) -> int:
     """The most that an answer to so many calls may measure."""
-    return 2 * WORD + calls * (4 * WORD + ANSWER_BYTES)
+    return 2 * WORD + calls * (4 * WORD + ANSWER_BYTES) + len(LAST) * 5 * WORD
 
 
 def batch_payload(calls: Sequence[Call]) -> bytes:
-    """Calldata of aggregate3 with every call allowed to fail."""
-    triples = [(call.target, True, call_payload(call)) for call in calls]
+    """Calldata of aggregate3 with every call allowed to fail, and behind them those that tell whether the gas sufficed."""
+    triples = [*((call.target, True, call_payload(call)) for call in calls), *_behind(calls)]
     return call_payload(Call(MULTICALL3, "multicall3", "aggregate3", (triples,)))
+
+
+def _behind(calls: Sequence[Call]) -> Sequence[tuple[str, bool, bytes]]:
+    """A call that stands alone starves nobody."""
+    return LAST if len(calls) > 1 else ()
 
 
 def call_payload(call: Call) -> bytes:
@@ -211,12 +230,17 @@ def call_payload(call: Call) -> bytes:
     return function.selector + encode(function.inputs, call.args)
 
 
-def decode_batch(answer: object, calls: Sequence[Call]) -> list[Answer]:
-    """Each call's answer out of what aggregate3 returned. BadPayload if the envelope is not exactly one result for each call."""
+def decode_batch(answer: object, calls: Sequence[Call]) -> tuple[list[Answer], bool]:
+    """Each call's answer out of what aggregate3 returned, and whether the gas may not have sufficed for each.
+
+    BadPayload if the envelope is not exactly one result for each call.
+    """
     if isinstance(answer, str) and len(answer) > 2 + 2 * batch_bytes(1) and len(calls) == 1:
-        return [Failed("its answer is longer than 64 KiB")]
+        return [Failed("its answer is longer than 64 KiB")], False
     body = hex_bytes(answer, "aggregate3", limit=batch_bytes(len(calls)))
-    return [_answer(success, output, call) for (success, output), call in zip(split_results(body, len(calls)), calls, strict=True)]
+    results = list(split_results(body, len(calls) + len(_behind(calls))))
+    answers = [_answer(success, output, call) for (success, output), call in zip(results, calls, strict=False)]
+    return answers, not all(success for success, _ in results[len(calls) :])
 
 
 def split_results(body: bytes, expected: int) -> Iterator[tuple[bool, bytes]]:

@@ -3,12 +3,12 @@
 A position that cannot be read is a refused row that begins with its id; the others stand.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, TypeVar
 
-from monitor.chain import Answer, Block, BlockPinnedReader, Call
+from monitor.chain import Answer, Block, BlockPinnedReader, Call, output
 from monitor.core.book import Chain, Position, PositionKind, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
@@ -35,6 +35,22 @@ class Place:
             yield Reading(f"{family}.{name}", subject, value, self.block.timestamp_ms, block_hash=self.block.hash)
 
 
+def owner_calls(manager: str, abi: str, position: Position) -> tuple[Call, ...]:
+    """Who holds the position's NFT: asked where it names the account that should."""
+    return (Call(manager, abi, "ownerOf", (position.token_id,)),) if position.account else ()
+
+
+def must_be_held(position: Position, owner: Sequence[Answer]) -> None:
+    """BadPayload where another account holds the NFT than the position names; `owner` is what `owner_calls` were answered."""
+    for answer in owner:
+        holder = str(output(answer)).lower()
+        if holder != position.account.lower():
+            raise BadPayload(
+                f"its NFT is held by {holder} and not by account {position.account.lower()}: it was sold, moved or staked. If a farm or a gauge "
+                "keeps it for you, write that address as account; else delete the position"
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChainPositions(Collector):
     """`block` is where a pass reads: `latest` is retractable, `safe` is not. `endpoint` replaces the RPC URL of every chain."""
@@ -52,6 +68,14 @@ class ChainPositions(Collector):
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         """The readings of one position and its pool. BadPayload, with a sentence, where a part is missing or parts contradict each other."""
         raise NotImplementedError  # each kind of position asks and reads its own contracts
+
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
+        """The (metric, subject) pairs that a position will bring."""
+        raise NotImplementedError  # each kind of position has its own
+
+    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+        """What is promised of each position that is read."""
+        return frozenset(pair for positions in self.watched(watch).values() for position in positions for pair in self.promises(position))
 
     def watched(self, watch: Watch) -> dict[str, list[Position]]:
         """The positions that it reads, by chain. A chain without an endpoint is left out."""
@@ -77,7 +101,9 @@ class ChainPositions(Collector):
         rows = _kept(answers, lambda name, known: self.parse(by_id[name], place, known), refused)
         # Two positions in one pool say the same of it.
         readings = {(row.metric, row.subject): row for of_one in rows.values() for row in of_one}
-        return Harvest(list(readings.values()), refused)
+        empty = [by_id[name] for name, of_one in rows.items() if any((row.metric, row.value) == ("position.shares", 0) for row in of_one)]
+        notes = [f"{one.id}: account {one.account} holds no shares of {one.pool}: it is closed, or staked, which is not read" for one in empty]
+        return Harvest(list(readings.values()), refused, notes=notes)
 
 
 def _kept(answers: Mapping[str, Rounds], make: Callable[[str, Rounds], Result], refused: list[str]) -> dict[str, Result]:

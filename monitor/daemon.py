@@ -148,11 +148,11 @@ class Daemon:
 
     def _receive(self, source: str, harvest: Harvest, arrival: Arrival) -> None:
         self.collect_seconds[source] = arrival.seconds
-        refusals = list(harvest.rejected)[:REFUSALS_LOGGED]
+        said = [*((reason, "refused") for reason in harvest.rejected), *((note, "noted") for note in harvest.notes)][:REFUSALS_LOGGED]
         # What is refused at every pass is said once; how much of it there is, the metrics count.
-        for reason in (one for one in refusals if one not in self._refusals.get(source, ())):
-            log.warning("refused", source=source, reason=reason)
-        self._refusals[source] = refusals
+        for reason, what in (one for one in said if one[0] not in self._refusals.get(source, ())):
+            log.warning(what, source=source, reason=reason)
+        self._refusals[source] = [reason for reason, _ in said]
         refused = len(harvest.rejected)
         received = self.pipeline.receive(harvest.readings, source=source, now=arrival.now, rejected=refused, records=harvest.records)
         if harvest.records and not received.stored:  # records without news are no event, but that their source was heard is one

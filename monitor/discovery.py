@@ -64,7 +64,7 @@ async def _uniswap(reader: BlockPinnedReader, block: Block, chain: str, manager:
     notes = [_unnamed(chain, token_id, holding) for token_id, holding in alive.items() if not _assets(chain, holding)]
     if count > MOST_POSITIONS:
         notes.append(f"{owner} holds {count} positions, of which the first {MOST_POSITIONS} were read: add the others by hand")
-    positions = tuple(_position(chain, token_id, holding) for token_id, holding in alive.items())
+    positions = tuple(_position(chain, owner, token_id, holding) for token_id, holding in alive.items())
     return Found(block, positions, len(holdings) - len(alive), tuple(notes))
 
 
@@ -93,5 +93,5 @@ def _unnamed(chain: str, token_id: int, holding: Holding) -> str:
     return f"lp-{token_id} on {chain}: {tokens} are not both known: add `assets: [A, B]` to this position, in that order"
 
 
-def _position(chain: str, token_id: int, holding: Holding) -> Position:
-    return Position(id=f"lp-{token_id}", kind="uniswap-v3", chain=chain, token_id=token_id, assets=_assets(chain, holding))
+def _position(chain: str, owner: str, token_id: int, holding: Holding) -> Position:
+    return Position(id=f"lp-{token_id}", kind="uniswap-v3", chain=chain, account=owner, token_id=token_id, assets=_assets(chain, holding))

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -16,6 +16,8 @@ from monitor.core.engine import Engine
 from monitor.core.events import Batch, Event, Signal
 from monitor.core.market import Market
 from monitor.core.observation import Observation, Reading, SeriesKey
+from monitor.core.operator import DECIMALS
+from monitor.core.pinned import unpinned
 from monitor.core.rebasing import rebased
 from monitor.store.inbox import Message
 from monitor.store.sqlite import Bookmark, SqliteStore, StoreFull
@@ -112,27 +114,38 @@ class Pipeline:
         A poll says what is so now, and says so even when it brings nothing new. `records` says that these are records instead: they may hold values
         that have been revised since, and nothing new among them is no event.
         """
-        admission = self._of_one_base(admit(readings, source=source, received_at=now), len(readings), by_operator=source == OPERATOR)
+        admission, changed = self._of_one_base(admit(readings, source=source, received_at=now), len(readings), by_operator=source == OPERATOR)
         observations = self.store.unheld(admission.observations) if records else admission.observations
         news = tuple(only_news(self.engine.market, observations, now, records=records))
         if not news and records and not inbox_ids:
             if bookmark is not None:
                 with self.store.transaction():
                     self.store.bookmark(*bookmark)
-            return Received((), 0, admission.rejections)
+            return Received(self._told(changed, now), 0, admission.rejections)
         batch = Batch(now, source, news, rejected + len(admission.rejections))
-        return Received(self.process(batch, inbox_ids, bookmark), len(news), admission.rejections)
+        effects = self.process(batch, inbox_ids, bookmark)
+        return Received((*effects, *self._told(changed, now)), len(news), admission.rejections)
 
-    def _of_one_base(self, admission: Admission, count: int, *, by_operator: bool) -> Admission:
-        """Without the levels that are of another base year or in another unit than those that are held."""
-        refused = rebased(self.engine.market, admission.observations, by_operator=by_operator)
+    def _told(self, changed: Mapping[str, str], now: int) -> tuple[Effect, ...]:
+        """Tell of tokens that changed under a subject; what was told before, in this life or an earlier one, is not told again."""
+        signals = {f"decimals_{subject}_{reason.partition(':')[0]}": (subject, reason) for subject, reason in changed.items()}
+        new = {name: told for name, told in signals.items() if name not in self.engine.state.signals}
+        return tuple(effect for name, told in new.items() for effect in self.process(Signal(now, name, "door", DECIMALS, *told)))
+
+    def _of_one_base(self, admission: Admission, count: int, *, by_operator: bool) -> tuple[Admission, Mapping[str, str]]:
+        """Without the levels that are of another base year or in another unit than those that are held, and without subjects whose tokens
+        changed their decimals, which are given with the reason.
+        """
+        changed = unpinned(self.engine.market, admission.observations, by_operator=by_operator)
+        refused = {**rebased(self.engine.market, admission.observations, by_operator=by_operator), **changed}
         if not refused:
-            return admission
+            return admission, {}
         out = {rejection.index for rejection in admission.rejections}
         placed = zip((index for index in range(count) if index not in out), admission.observations, strict=True)
         rejections = [Rejection(index, o.metric, o.subject, refused[o]) for index, o in placed if o in refused]
         kept = tuple(o for o in admission.observations if o not in refused)
-        return Admission(kept, tuple(sorted((*admission.rejections, *rejections), key=lambda rejection: rejection.index)))
+        told = tuple(sorted((*admission.rejections, *rejections), key=lambda rejection: rejection.index))
+        return Admission(kept, told), {o.subject: reason for o, reason in changed.items()}
 
     def take(self, message: Message, now: int) -> tuple[Effect, ...]:
         """Turn one inbox message into a logged event."""

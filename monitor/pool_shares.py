@@ -7,7 +7,7 @@ from monitor.chain import MOST_DECIMALS, Answer, output, unless_absent
 from monitor.chain_positions import Place
 from monitor.core.book import Position
 from monitor.core.observation import Reading
-from monitor.core.tokens import ASSET_OF
+from monitor.core.tokens import ASSET_OF, belied
 from monitor.errors import BadPayload
 
 # How contracts write the coin that pays for gas where a token's address is asked.
@@ -17,6 +17,14 @@ NATIVE = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 def pool_subject(position: Position) -> str:
     """The subject of a position's pool."""
     return f"pool:{position.chain}/{position.pool.lower()}"
+
+
+def share_promises(position: Position) -> Iterator[tuple[str, str]]:
+    """Shares; amounts and balances where the position names its coins."""
+    yield "position.shares", position.id
+    for name in position.assets:
+        yield f"position.amount.{name}", position.id
+        yield f"pool.balance.{name}", pool_subject(position)
 
 
 def coin_names(position: Position, tokens: Sequence[str]) -> tuple[str, ...]:
@@ -31,13 +39,20 @@ def coin_names(position: Position, tokens: Sequence[str]) -> tuple[str, ...]:
     nameless = [token for token, name in zip(tokens, names, strict=True) if not name]
     if nameless:
         raise BadPayload(f"its coin {nameless[0]} is not a well-known token: {cure}")
+    for token, name in zip(tokens, names, strict=True):
+        if known := belied(position.chain, _number(token), name):
+            raise BadPayload(f"its coin {token} is {known}, position {position.id} declares {name}: correct assets, in the order of the pool")
     if len(set(names)) != len(names):
         raise BadPayload(f"two of its coins are called {max(names, key=names.count)}: {cure}")
     return names
 
 
 def _well_known(chain: str, token: str) -> str:
-    return ASSET_OF.get((chain, 0 if token.lower() == NATIVE else int(token, 16)), "")
+    return ASSET_OF.get((chain, _number(token)), "")
+
+
+def _number(token: str) -> int:
+    return 0 if token.lower() == NATIVE else int(token, 16)
 
 
 def share_price(answer: Answer, shares: int) -> dict[str, float]:
@@ -62,5 +77,7 @@ class Share:
         paid, held = (
             {name: raw / 10**digits for name, digits, raw in zip(self.names, self.decimals, told, strict=True)} for told in (self.paid, self.balances)
         )
-        yield from place.readings("position", position.id, {"shares": self.shares, **{f"amount.{name}": coins for name, coins in paid.items()}})
+        pinned = {f"decimals.{name}": digits for name, digits in zip(self.names, self.decimals, strict=True)}
+        amounts = {f"amount.{name}": coins for name, coins in paid.items()}
+        yield from place.readings("position", position.id, {"shares": self.shares, **amounts, **pinned})
         yield from place.readings("pool", pool_subject(position), {**{f"balance.{name}": coins for name, coins in held.items()}, **pool})

@@ -9,10 +9,12 @@ import os
 import random
 import shutil
 import ssl
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from monitor.app import configured_event, engine_settings, private_hosts
@@ -76,14 +78,31 @@ class Blind:
     reason: str
 
 
-async def check(config: Config, *, timeout_seconds: float) -> list[Finding]:
-    """Probe everything at once; no probe takes longer than `timeout_seconds`. In the order of the configuration."""
+_NODES: ContextVar[set[str]] = ContextVar("nodes")
+
+
+class _NotingNet(HttpNet):
+    """Notes which URLs a probe posts to: a source that failed since its chain's node is dead has no fault of its own."""
+
+    async def post_json(self, url: str, json_body: object, **how: Any) -> object:
+        """See `Net.post_json`."""
+        _NODES.get().add(url)
+        return await super().post_json(url, json_body, **how)
+
+
+async def check(config: Config, *, timeout_seconds: float, file: str = "your configuration") -> list[Finding]:
+    """Probe everything at once; no probe takes longer than `timeout_seconds`. In the order of the configuration, which stands in `file`.
+
+    Sources that failed since the node of their chain did are named in the line of the chain, and have none of their own.
+    """
     clock = SystemClock()
     await _import_libraries(config)
-    async with HttpNet(EgressPolicy(allowed_hosts=private_hosts(config))) as net:
+    async with _NotingNet(EgressPolicy(allowed_hosts=private_hosts(config))) as net:
         ports = Ports(net, clock, random.Random())
+        chains = {chain.rpc: name for name, chain in config.chains.items()}
         probes = list(_probes(config, ports))
-        findings = await asyncio.gather(*(_timed(kind, name, probe, clock, timeout_seconds) for kind, name, probe in probes))
+        timed = await asyncio.gather(*(_timed(kind, name, probe, clock, timeout_seconds, chains) for kind, name, probe in probes))
+        findings = [replace(one, remedy=one.remedy.replace(".rpc", f".rpc in {file}", 1)) for one in _once(timed)]
         await asyncio.gather(*(source.close() for source in config.enabled_sources.values()))
     off = [Finding("source", name, Health.OFF, "switched off in the configuration") for name, one in config.sources.items() if not one.enabled]
     nobody = (
@@ -110,6 +129,20 @@ def _expired(positions: Iterable[Position], now_ms: int) -> Iterator[Finding]:
             yield Finding("position", position.id, Health.WARNING, f"it expired at {iso(expires)} and counts for nothing", remedy)
 
 
+def _once(timed: Sequence[tuple[Finding, Sequence[str]]]) -> list[Finding]:
+    """One finding for each chain that failed, with the sources that need it."""
+    dead = {finding.name for finding, _ in timed if finding.kind == "chain" and finding.state is Health.FAILED}
+    blind = {finding.name: dead & set(chains) for finding, chains in timed if finding.kind == "source" and finding.state is Health.FAILED}
+    kept = [finding for finding, _ in timed if finding.kind != "source" or not blind.get(finding.name)]
+    needed = {chain: [source for source, chains in blind.items() if chain in chains] for chain in dead}
+    return [
+        replace(one, detail=f"{one.detail}; without it {', '.join(needed[one.name])} cannot read")
+        if one.kind == "chain" and needed.get(one.name)
+        else one
+        for one in kept
+    ]
+
+
 def _probes(config: Config, ports: Ports) -> Iterator[tuple[str, str, Awaitable[Finding]]]:
     yield "store", config.store.url, _store(config.store.path)
     yield "trust", "certificates", _trust()
@@ -121,28 +154,43 @@ def _probes(config: Config, ports: Ports) -> Iterator[tuple[str, str, Awaitable[
         yield "channel", name, _channel(name, channel)
 
 
-async def _timed(kind: str, name: str, probe: Awaitable[Finding], clock: Clock, timeout_seconds: float) -> Finding:
-    """The finding with the time it took; what went wrong becomes a finding too."""
-    began = clock.monotonic()
+async def _timed(
+    kind: str, name: str, probe: Awaitable[Finding], clock: Clock, timeout_seconds: float, chains: Mapping[str, str]
+) -> tuple[Finding, Sequence[str]]:
+    """The finding with the time it took, and the chains (by URL) whose nodes were asked; what went wrong becomes a finding too."""
+    began, asked = clock.monotonic(), set[str]()
+    _NODES.set(asked)
     try:
         async with asyncio.timeout(timeout_seconds):
             found = await probe
     except TimeoutError:
-        remedy = "try again with a longer --timeout; if it stays slow, set another address"
+        remedy = f"try again with a longer --timeout; if it stays slow, set another {_setting(kind, name, _named(asked, chains))}"
         found = Finding(kind, name, Health.FAILED, f"no complete answer within {timeout_seconds:g} s", remedy)
     except (SourceError, BadPayload) as error:
-        found = Finding(kind, name, Health.FAILED, str(error), _remedy(kind, name, error))
+        found = Finding(kind, name, Health.FAILED, str(error), _remedy(kind, name, error, _named(asked, chains)))
     except StoreError as error:
         found = Finding(kind, name, Health.FAILED, str(error))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        found = Finding(kind, name, Health.FAILED, f"cannot be reached: {reason}", _remedy(kind, name, SourceError(reason)))
-    return replace(found, seconds=round(clock.monotonic() - began, 3))
+        found = Finding(kind, name, Health.FAILED, f"cannot be reached: {reason}", _remedy(kind, name, SourceError(reason), []))
+    return replace(found, seconds=round(clock.monotonic() - began, 3)), _named(asked, chains)
 
 
-def _remedy(kind: str, name: str, error: SourceError | BadPayload) -> str:
-    setting = {"chain": f"chains.{name}.rpc", "source": f"sources.{name}.endpoint", "channel": f"alerts.channels.{name}.url"}[kind]
+def _named(asked: Iterable[str], chains: Mapping[str, str]) -> Sequence[str]:
+    return sorted(chains[url] for url in asked if url in chains)
+
+
+def _setting(kind: str, name: str, chains: Sequence[str]) -> str:
+    """Where the address stands: what a source reads of chains, it reads by theirs."""
+    own = {"source": f"sources.{name}.endpoint", "channel": f"alerts.channels.{name}.url", "store": "store.url"}
+    return f"chains.{chains[0] if chains else name}.rpc" if kind == "chain" or chains else own.get(kind, "address")
+
+
+def _remedy(kind: str, name: str, error: SourceError | BadPayload, chains: Sequence[str]) -> str:
+    setting = _setting(kind, name, chains)
     switch = f", or switch it off: sources.{name}.enabled: no" if kind == "source" else ""
+    if isinstance(error, BadPayload) and chains and kind == "source":
+        return f"do as it says; if it says nothing to do, check what stands at {setting}{switch}"
     if isinstance(error, BadPayload):
         return f"this answer is not to be trusted: check what stands at {setting} (a proxy, a login page, another server?){switch}"
     if error.status in NOT_ALLOWED:

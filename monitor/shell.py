@@ -11,7 +11,7 @@ from monitor.daemon import Daemon
 from monitor.pipeline import Pipeline
 from monitor.sinks.chart import Chart
 from monitor.sinks.decisions import Decisions
-from monitor.sinks.facts import AlertFact, ShellFacts, Story, Timings
+from monitor.sinks.facts import COMMAND, AlertFact, ShellFacts, Story, Timings
 from monitor.sinks.view_model import view_model
 
 SHOWN_ALERTS = 100
@@ -22,10 +22,10 @@ STATES = {"waiting": "pending", "delivered": "delivered", "failed": "failing", "
 class Shell:
     """Gathers facts from a pipeline and, while one runs, from its daemon."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock, *, notice: str = "", story: Story | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Clock, *, command: str = COMMAND, notice: str = "", story: Story | None = None) -> None:
         self._pipeline = pipeline
         self._clock = clock
-        self._notice, self._story = notice, story
+        self._command, self._notice, self._story = command, notice, story
         self._started_at = clock.now_ms()
         self._decisions = Decisions()
         self._chart = Chart()
@@ -68,6 +68,7 @@ class Shell:
             started_at=self._started_at,
             version=__version__,
             clock_ms=daemon.feed.now_ms() if daemon is not None else None,
+            command=self._command,
             notice=self._notice,
             story=self._story,
             outbox_pending=pending,

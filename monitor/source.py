@@ -31,17 +31,25 @@ class Ports:
 class Harvest:
     """One pass: the readings, and one short reason per row that was refused (`binance: ETH: rate is not a number`).
 
-    `records` says that the readings are not what is so now but what somebody wrote down: they stay as old as they say.
+    `records` says that the readings are not what is so now but what somebody wrote down: they stay as old as they say. `notes` are sentences for
+    the operator about rows that are right.
     """
 
     readings: Sequence[Reading] = ()
     rejected: Sequence[str] = ()
     records: bool = False
+    notes: Sequence[str] = ()
+
+    @property
+    def warnings(self) -> str:
+        """Its notes as the end of a line of `check`, which is a warning then."""
+        return "".join(f"; WARNING: {note}" for note in self.notes)
 
     @staticmethod
     def together(parts: Iterable["Harvest"]) -> "Harvest":
         parts = tuple(parts)
-        return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected])
+        notes = tuple(note for p in parts for note in p.notes)
+        return Harvest([r for p in parts for r in p.readings], [r for p in parts for r in p.rejected], notes=notes)
 
 
 Part = Callable[[], Awaitable[Harvest]]
@@ -150,7 +158,7 @@ class Collector:
         """One line for `check`: what was reached and seen. Raises SourceError or BadPayload with what to do. By default one poll."""
         harvest = await self.poll(ports, watch)
         self.must_be_sound(harvest, ports)
-        return f"{len(harvest.readings)} values"
+        return f"{len(harvest.readings)} values{harvest.warnings}"
 
     def must_be_sound(self, harvest: Harvest, ports: Ports) -> None:
         """Raise BadPayload that counts what the parser or the door refuses: a probe must not call good what a poll would reject."""

@@ -41,13 +41,20 @@ class Wallets:
         found: dict[str, Fraction] = {}
         if self.native:
             found[self.native] = Fraction(sum(_values(held, self._native_calls())), 10**NATIVE_DECIMALS)
+        decimals = self.decimals(held)
         for asset, token in self.tokens.items():
-            digits, *balances = self._token_calls(token)
-            [decimals] = _values(held, [digits])
-            if decimals > MOST_DECIMALS:
-                raise BadPayload(f"{asset} says that it has {decimals} decimals, which no amount can have")
-            found[asset] = found.get(asset, Fraction(0)) + Fraction(sum(_values(held, balances)), 10**decimals)
+            _, *balances = self._token_calls(token)
+            found[asset] = found.get(asset, Fraction(0)) + Fraction(sum(_values(held, balances)), 10 ** decimals[asset])
         return {asset: float(total) for asset, total in found.items()}
+
+    def decimals(self, held: Mapping[Call, Answer]) -> dict[str, int]:
+        """Those of each ERC-20, by asset. BadPayload for more than an amount can have."""
+        found: dict[str, int] = {}
+        for asset, token in self.tokens.items():
+            [found[asset]] = _values(held, self._token_calls(token)[:1])
+            if found[asset] > MOST_DECIMALS:
+                raise BadPayload(f"{asset} says that it has {found[asset]} decimals, which no amount can have")
+        return found
 
     def _native_calls(self) -> tuple[Call, ...]:
         return tuple(Call(MULTICALL3, "multicall3", "getEthBalance", (address,)) for address in self.addresses if self.native)

@@ -26,9 +26,9 @@ CORE = Path("monitor") / "core"
 MATHEMATICS = (
     "aave", "amm", "amm_v4", "beta", "black", "breakeven", "capital", "cash_flow", "condor", "constant_product", "cost_of_capital",
     "exposure", "funding", "horizon", "implied", "indicators", "instruments", "iv_beta", "layer_return", "liquidation", "liquidity", "loss",
-    "many_ranges", "market_beta", "marks", "options", "perpetual", "pool_share", "positions.balancer", "positions.curve",
+    "loss_offset", "many_ranges", "market_beta", "marks", "options", "perpetual", "pool_share", "positions.balancer", "positions.curve",
     "positions.iron_condor", "positions.lending", "positions.option", "positions.perp", "positions.tokens", "positions.treasury",
-    "positions.uniswap_v2", "positions.uniswap_v3", "ranges", "risk", "sizing", "stableswap", "standing", "tail", "treasury", "trends",
+    "positions.uniswap_v2", "positions.uniswap_v3", "ranges", "redemption", "risk", "sizing", "stableswap", "standing", "tail", "treasury", "trends",
     "tvl", "vix_futures", "volatility", "weighted", "xirr",
 )  # fmt: skip
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from monitor.accounts import Held, agrees, both_ways, checked, told
+from monitor.collectors.dydx_account import DydxAccount
+from monitor.collectors.hyperliquid_account import HyperliquidAccount
 from monitor.collectors.venue_account import VenueAccount
-from monitor.core.book import Position
+from monitor.core.book import Position, Watch
 from monitor.core.perpetual import Perpetual
 from monitor.core.secret import Secret
 from monitor.errors import BadPayload
@@ -182,7 +184,7 @@ LISTED = {"ETH/USDT:USDT": Listed("ETH/USDT:USDT", "ETH", True), "ETH/USDC:USDC"
     ("row", "refused"),
     [
         ({"contracts": 0.0}, []),
-        ({"symbol": "SOLUSDT", "contracts": None}, []),
+        ({"symbol": "SOLUSDT", "contracts": 0.0}, []),
         ({"contracts": None}, ["position 1: contracts is not a number: None"]),
         ({"symbol": "XXX"}, ["position 1: it is of no listed market: 'XXX'"]),
         ({"symbol": None}, ["position 1: it is of no listed market: None"]),
@@ -190,11 +192,48 @@ LISTED = {"ETH/USDT:USDT": Listed("ETH/USDT:USDT", "ETH", True), "ETH/USDC:USDC"
     ],
 )
 def test_rows_of_other_markets_are_passed_over_and_rows_of_none_are_not(row: dict[str, Any], refused: list[str]):
-    assert parse(Rows([ROW | row], LISTED), Ways(), frozenset({"ETH/USDT:USDT"})) == ({}, refused)
+    assert parse(Rows([ROW | row], LISTED), Ways(), frozenset({"ETH/USDT:USDT"})) == ({}, refused, set())
+
+
+@pytest.mark.parametrize("contracts", [None, 20.0])
+def test_of_another_market_the_name_is_read_where_it_may_be_open(contracts: float | None):
+    row = {"symbol": "SOLUSDT", "contracts": contracts}
+    assert parse(Rows([ROW | row], LISTED), Ways(), frozenset({"ETH/USDT:USDT"})) == ({}, [], {"SOL"})
+
+
+def test_an_open_position_that_nobody_declared_is_told_and_is_no_refused_row():
+    """The book lacks it: what its greeks and its hedges say of this account is false."""
+    harvest = told([ETH], {"ETH": [LONG], "SOL": [SHORT]}, [], 7, others={"BTC", "ETH"})
+    cure = "which no position names and the book lacks: add one of the same venue and account with asset:"
+    assert list(harvest.notes) == [f"main: the account of position eth also holds {asset}, {cure} {asset}" for asset in ("BTC", "SOL")]
+    assert harvest.rejected == [] and len(harvest.readings) == 7
+    assert harvest.warnings.startswith("; WARNING: main: the account of position eth also holds BTC")
+    assert told([ETH], {"ETH": [LONG]}, [], 7).warnings == ""
+
+
+def test_one_account_in_two_spellings_is_one_account():
+    watch = Watch(
+        positions=tuple(
+            Position(id=f"p{place}", kind="perp", asset="ETH", venue=venue, account=account)
+            for place, (venue, account) in enumerate(
+                [
+                    ("hyperliquid", "0x" + "aB" * 20),
+                    ("hyperliquid", "0x" + "ab" * 20),
+                    ("dydx", "dydx1" + "q" * 38),
+                    ("dydx", "dydx1" + "q" * 38 + "/0"),
+                ]
+            )
+        )
+    )
+    assert [[one.id for one in group] for group in HyperliquidAccount().positions(watch).values()] == [["p0", "p1"]]
+    assert [[one.id for one in group] for group in DydxAccount().positions(watch).values()] == [["p2", "p3"]]
+    assert list(DydxAccount().positions(replace(watch, positions=(replace(watch.positions[2], account="dydx1" + "q" * 38 + "/10"),)))) == [
+        "dydx1" + "q" * 38 + "/10"
+    ]
 
 
 def test_a_row_that_is_wanted_is_read():
-    held, refused = parse(Rows([ROW, ROW], LISTED), Ways(), frozenset({"ETH/USDT:USDT"}))
+    held, refused, _ = parse(Rows([ROW, ROW], LISTED), Ways(), frozenset({"ETH/USDT:USDT"}))
     assert ([row.held.size for row in held["ETH"]], refused) == ([-2.0, -2.0], [])
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.chain import (
     ANSWER_BYTES,
+    LAST,
     Answer,
     Block,
     BlockPinnedReader,
@@ -199,7 +200,7 @@ WORD = (18).to_bytes(32)
 def test_every_inner_call_is_allowed_to_fail_F_059() -> None:
     """Multicall3 reverts as a whole where one call may not fail; the flag is asked for in each."""
     [triples] = decode(["(address,bool,bytes)[]"], batch_payload([*DECIMALS, SYMBOL])[4:])
-    assert [may_fail for _, may_fail, _ in triples] == [True] * 4
+    assert [may_fail for _, may_fail, _ in triples] == [True] * (4 + len(LAST))
 
 
 @pytest.mark.parametrize(
@@ -248,8 +249,54 @@ def test_an_answer_that_floods_the_batch_is_halved_away_from_its_neighbours_F_06
     assert read(chain, DECIMALS) == ((6,), (18,), Failed("its answer is longer than 64 KiB"))
 
 
+def greedy(chain: FakeChain, *targets: str, gas_of_a_batch: int = 1) -> FakeChain:
+    """The chain with contracts that use up all gas: each leaves a 64th to those behind it, and more than one of them nothing to anybody."""
+    honest = chain._call
+
+    def call(request: Any, block: Any) -> str:
+        [triples] = decode(["(address,bool,bytes)[]"], bytes.fromhex(request["data"][10:]))
+        places = [place for place, (target, _, _) in enumerate(triples) if target in targets]
+        if len(places) > gas_of_a_batch:
+            raise SourceError("eth_call: the node says 'out of gas'")
+        [pairs] = decode(PAIRS, bytes.fromhex(honest(request, block)[2:]))
+        starved = range(places[0], len(pairs)) if places else ()
+        return "0x" + encode(PAIRS, [[(False, b"") if place in starved else pair for place, pair in enumerate(pairs)]]).hex()
+
+    chain._call = call  # type: ignore[method-assign]  # the same node, with hungry contracts
+    return chain
+
+
+def test_a_call_that_starves_those_behind_it_is_halved_away_and_they_did_not_revert_F_062() -> None:
+    """What starves looks as a function that is not there, and that it is not would be believed."""
+    chain = greedy(three_tokens(), TOKENS[1])
+    assert read(chain, DECIMALS) == ((6,), Failed("decimals reverted", reverted=True), (8,))
+
+
+def test_calls_that_use_up_the_gas_of_the_whole_batch_fail_alone_F_062() -> None:
+    chain = greedy(three_tokens(), TOKENS[0], TOKENS[1])
+    assert read(chain, DECIMALS) == (*[Failed("decimals reverted", reverted=True)] * 2, (8,))
+    hungry = greedy(three_tokens(), TOKENS[1], gas_of_a_batch=0)
+    assert read(hungry, DECIMALS) == ((6,), Failed("decimals uses up all gas that the node gives"), (8,))
+
+
+def test_a_node_that_fails_for_another_reason_is_not_asked_again_and_again_F_062() -> None:
+    chain = three_tokens()
+    honest = chain.result
+
+    def result(method: str, params: Any) -> object:
+        answer = honest(method, params)
+        if method == "eth_call":
+            raise SourceError("eth_call: the node says 'header not found'")
+        return answer
+
+    chain.result = result  # type: ignore[method-assign]  # the same node, without its blocks
+    with pytest.raises(SourceError, match="header not found"):
+        read(chain, DECIMALS)
+    assert methods(chain).count("eth_call") == 1
+
+
 def results(*outputs: bytes) -> bytes:
-    return encode(PAIRS, [[(True, output) for output in outputs]])
+    return encode(PAIRS, [[(True, output) for output in (*outputs, *[(1).to_bytes(32)] * len(LAST))]])
 
 
 def patched(body: bytes, word: int, value: int) -> bytes:
@@ -269,11 +316,11 @@ THREE = results(WORD, WORD, WORD)
         results(WORD, WORD, WORD, WORD),
         patched(THREE, 0, 64),
         patched(THREE, 1, 2**200),
-        patched(THREE, 3, 96),
-        patched(THREE, 5, 2),
-        patched(THREE, 6, 32),
-        patched(THREE, 7, 2**255),
-        patched(THREE, 7, 0),
+        patched(THREE, 3, 7 * 32),
+        patched(THREE, 9, 2),
+        patched(THREE, 10, 32),
+        patched(THREE, 11, 2**255),
+        patched(THREE, 11, 0),
     ],
     ids=[
         "empty",
@@ -291,14 +338,14 @@ THREE = results(WORD, WORD, WORD)
     ],
 )
 def test_an_envelope_out_of_shape_spoils_the_batch_and_is_never_unfolded_F_060(body: bytes) -> None:
-    assert decode_batch("0x" + THREE.hex(), DECIMALS) == [(18,)] * 3
+    assert decode_batch("0x" + THREE.hex(), DECIMALS) == ([(18,)] * 3, False)
     with pytest.raises(BadPayload, match="aggregate3"):
         decode_batch("0x" + body.hex(), DECIMALS)
 
 
-@given(st.binary(max_size=600) | st.tuples(st.integers(0, len(THREE) - 1), st.binary(min_size=1, max_size=32)), st.integers(0, 4))
+@given(st.binary(max_size=600) | st.tuples(st.integers(0, len(THREE) - 1), st.binary(min_size=1, max_size=32)), st.integers(0, 8))
 @example(b"", 0)
-@example((127, b"\x60"), 3)
+@example((127, b"\x60"), 7)
 def test_no_bytes_unfold_into_more_than_they_are_F_060(noise: bytes | tuple[int, bytes], calls: int) -> None:
     body = noise if isinstance(noise, bytes) else THREE[: noise[0]] + noise[1] + THREE[noise[0] + len(noise[1]) :]
     try:

@@ -117,6 +117,13 @@ def test_a_refusal_that_stands_is_logged_once_and_again_when_it_had_gone():
     assert [event.rejected for event in events if isinstance(event, Batch)] == [2, 2, 2, 0, 1]
 
 
+def test_a_note_is_logged_once_and_counts_as_no_refused_row():
+    with capture_logs() as logs:
+        _, events = handle(*(Arrival(START + MINUTE * place, "llama", Harvest((), ["a"], notes=["also b"])) for place in range(2)))
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("refused", "a"), ("noted", "also b")]
+    assert [event.rejected for event in events if isinstance(event, Batch)] == [1, 1]
+
+
 def test_a_failure_is_recorded_run_length_and_again_when_its_reason_changes_or_it_had_been_well():
     failures = [Arrival(START + n, "llama", failure=reason) for n, reason in enumerate(["down", "down", "quota", "quota"])]
     well = Arrival(START + 10, "llama", Harvest([tvl(5e10)]))

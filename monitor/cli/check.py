@@ -33,13 +33,14 @@ def check(
     """
     if not 0 < timeout <= 3600:
         raise ConfigError(f"--timeout: {timeout:g} is not a number of seconds from 0 to 3600")
-    config = load_config(options_of(context))
+    options = options_of(context)
+    config = load_config(options)
     import asyncio
 
     from monitor.probes import Health, blind_rules
     from monitor.probes import check as probed
 
-    findings = asyncio.run(probed(config, timeout_seconds=timeout))
+    findings = asyncio.run(probed(config, timeout_seconds=timeout, file=str(options.config_file or "hedge-monitor.yaml")))
     blind = blind_rules(config)
     failed = any(finding.state is Health.FAILED for finding in findings)
     if as_json:

@@ -4,17 +4,17 @@ A share is of the supply that an exit divides by: getActualSupply where the pool
 minted yet. Pools before that function pay such fees out of their balances at the next join or exit: by so much they are overstated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from monitor.chain import Address, Answer, Call, amount, output, outputs, plausible, unless_absent
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, Watch
+from monitor.core.book import Chain, Position
 from monitor.core.observation import Reading
 from monitor.core.weighted import MOST_DECIMALS, ONE, proportional_exit
 from monitor.errors import BadPayload
-from monitor.pool_shares import Share, coin_names, pool_subject, share_price
+from monitor.pool_shares import Share, coin_names, share_price, share_promises
 
 # The same on every chain that has it: docs.balancer.fi, v2 deployment addresses.
 VAULT = "0xBA12222222228d8Ba445958a75a0704d566BF2C8"
@@ -43,14 +43,9 @@ class Balancer(ChainPositions):
 
     vaults: Mapping[str, Address] = field(default_factory=dict)
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
         """Shares; amounts and balances where the position names its coins. Weights, or amplification and price of a share, come with them."""
-        found = set[tuple[str, str]]()
-        for position in (one for group in self.watched(watch).values() for one in group):
-            found |= {("position.shares", position.id)}
-            found |= {(f"position.amount.{name}", position.id) for name in position.assets}
-            found |= {(f"pool.balance.{name}", pool_subject(position)) for name in position.assets}
-        return frozenset(found)
+        return share_promises(position)
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         pool = position.pool

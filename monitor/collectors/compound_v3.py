@@ -64,6 +64,10 @@ class CompoundV3(Collector):
                     pairs |= {(f"account.{part}.{asset}", position.id) for asset in position.assets for part in ACCOUNT_PARTS}
         return frozenset(pairs)
 
+    def has_work(self, watch: Watch) -> bool:
+        """A market without a known Comet too: it promises nothing, and its poll says why."""
+        return bool(_wanted(watch))
+
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         wanted = _wanted(watch)
         return await each(partial(self._chain, ports.net, watch, name, of_chain) for name, of_chain in wanted.items())
@@ -80,7 +84,14 @@ class CompoundV3(Collector):
     async def _base(self, reader: BlockPinnedReader, block: Block, watch: Watch, chain: str, base: str, wanted: "Wanted") -> Harvest:
         comet, what = self._comet(watch, chain, base), f"lending:{chain}/{KIND}/{base}"
         if comet is None:
-            return Harvest(rejected=[f"{what}: no Comet of {base} is known there: add comets: {{{chain}/{base}: 0x..}} to this source"])
+            cure = f"add comets: {{{chain}/{base}: 0x..}} to this source"
+            first = (
+                ""
+                if base not in wanted.accounts
+                else f"{base} stands first in assets, where the base asset of the market belongs: put that first, or "
+            )
+            names = [position.id for position in wanted.accounts.get(base, ())] or [what]
+            return Harvest(rejected=[f"{name}: no Comet of {base} is known there: {first}{cure}" for name in names])
         try:
             market = await read_market(reader, block, chain, base, comet)
         except BadPayload as problem:

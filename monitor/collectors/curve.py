@@ -3,7 +3,7 @@
 Shares are those of the account itself. What lies in a gauge belongs, for the token, to the gauge: it counts only if the account is the gauge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,11 +11,11 @@ from pydantic import Field
 
 from monitor.chain import Address, Answer, Call, Failed, amount, output, unless_absent
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, Watch
+from monitor.core.book import Chain, Position
 from monitor.core.observation import Reading
 from monitor.core.stableswap import A_PRECISION, balanced_withdrawal
 from monitor.errors import BadPayload
-from monitor.pool_shares import NATIVE, Share, coin_names, pool_subject, share_price
+from monitor.pool_shares import NATIVE, Share, coin_names, pool_subject, share_price, share_promises
 
 ABI, MOST_COINS = "curve_pool", 8
 NAMES = ("N_COINS", "A", "A_precise", "gamma", "get_virtual_price", "stored_rates", "lp_token", "token")
@@ -38,15 +38,10 @@ class Curve(ChainPositions):
 
     lp_tokens: Mapping[Pool, Address] = field(default_factory=dict)
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
         """Shares and the pool's numbers; amounts and balances where the position names its coins. Well-known ones come with them."""
-        found = set[tuple[str, str]]()
-        for position in (one for group in self.watched(watch).values() for one in group):
-            found |= {("position.shares", position.id)}
-            found |= {(f"pool.{name}", pool_subject(position)) for name in ("amplification", "virtual_price")}
-            found |= {(f"position.amount.{name}", position.id) for name in position.assets}
-            found |= {(f"pool.balance.{name}", pool_subject(position)) for name in position.assets}
-        return frozenset(found)
+        yield from share_promises(position)
+        yield from ((f"pool.{name}", pool_subject(position)) for name in ("amplification", "virtual_price"))
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         pool = position.pool

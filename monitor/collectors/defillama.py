@@ -21,6 +21,7 @@ from monitor.core.book import Watch
 from monitor.core.decode import field, items, number, whole
 from monitor.core.endpoint import at_endpoint
 from monitor.core.observation import Reading
+from monitor.core.redemption import staked_tokens
 from monitor.core.units import DAY, HOUR, MINUTE, Count, Duration, iso, parse_time
 from monitor.core.vocabulary import find_metric
 from monitor.errors import BadPayload
@@ -62,6 +63,8 @@ COIN_IDS: Mapping[str, str] = {
     "WETH": "weth",
     "STETH": "staked-ether",
     "WSTETH": "wrapped-steth",
+    "RETH": "rocket-pool-eth",
+    "CBETH": "coinbase-wrapped-staked-eth",
     "SOL": "solana",
     "BNB": "binancecoin",
     "AVAX": "avalanche-2",
@@ -96,7 +99,7 @@ class DefiLlama(Collector):
     chain_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
-        """TVL of every subject, and the price of every asset that has a CoinGecko id."""
+        """TVL of every subject, and the price of every asset that has a CoinGecko id, with those of the staked tokens that positions name."""
         locked = {("tvl.usd", subject) for subject in watch.tvl_subjects}
         return frozenset(locked | {("price.usd", asset) for asset in self._coin_ids(watch)})
 
@@ -207,7 +210,11 @@ class DefiLlama(Collector):
 
     def _coin_ids(self, watch: Watch) -> dict[str, str]:
         known = {**COIN_IDS, **self.coins}
-        return {asset: known[asset] for asset in dict.fromkeys((*watch.assets, *STABLECOINS, *self.coins)) if asset in known}
+        return {
+            asset: known[asset]
+            for asset in dict.fromkeys((*watch.assets, *STABLECOINS, *staked_tokens(watch.positions), *self.coins))
+            if asset in known
+        }
 
 
 def _between(harvest: Harvest, from_ms: int, to_ms: int) -> Harvest:

@@ -20,7 +20,7 @@ from monitor.errors import BadPayload
 from monitor.source import Harvest, Ports, each
 
 API = "https://indexer.dydx.trade/v4"
-ACCOUNT = re.compile(r"(dydx1[a-z0-9]{38})(?:/([0-9]{1,6}))?")
+ACCOUNT = re.compile(r"(dydx1[a-z0-9]{38})(?:/(0|[1-9][0-9]{0,5}))?")
 
 
 @dataclass(frozen=True, slots=True)

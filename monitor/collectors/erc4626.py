@@ -4,6 +4,7 @@ The amount is `previewRedeem`, which EIP-4626 wants after the vault's own fees: 
 the price of a whole share. Neither says whether the vault could pay today: limits and queues are not in them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -11,12 +12,14 @@ from pydantic import AfterValidator
 
 from monitor.chain import MOST_DECIMALS, Address, Answer, Call, output
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, PositionKind, Watch
+from monitor.core.book import Chain, Position, PositionKind
 from monitor.core.observation import Reading
-from monitor.core.tokens import ASSET_OF, underlying
+from monitor.core.tokens import ASSET_OF, belied
 from monitor.errors import BadPayload
 
 ABI = "erc4626"
+DUST = 1000
+"""Raw units of the asset: what so little pays may be rounded down to nothing."""
 AnyCase = Annotated[Address, AfterValidator(str.lower)]
 
 
@@ -33,13 +36,9 @@ class Erc4626(ChainPositions):
 
     by_request: tuple[AnyCase, ...] = ()
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
         """Shares, their price, and the amount where the position names its asset: else only the chain knows which it is."""
-        found = set[tuple[str, str]]()
-        for position in (one for positions in self.watched(watch).values() for one in positions):
-            found |= {("position.shares", position.id), ("position.share_price", position.id)}
-            found |= {(f"position.amount.{asset}", position.id) for asset in position.assets[:1]}
-        return frozenset(found)
+        return ((f"position.{name}", position.id) for name in ("shares", "share_price", *(f"amount.{asset}" for asset in position.assets[:1])))
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         vault = position.pool
@@ -56,13 +55,22 @@ class Erc4626(ChainPositions):
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         first, second = answers
         asset = asset_of(position, int(output(first[0]), 16))
-        unit = 10 ** _digits("the vault's asset", second[0])
+        digits = _digits("the vault's asset", second[0])
+        unit = 10**digits
         try:
             redeemed = int(output(second[2]))
         except BadPayload as problem:
             raise BadPayload(f"{problem}; a vault that pays by request is to be listed in by_request of this source") from None
+        price_of_share, shares = int(output(second[1])), int(output(first[3]))
+        if not redeemed and price_of_share * shares > DUST * 10 ** _digits("the vault", first[1]):
+            raise BadPayload("the vault pays nothing for shares that stand for something: it is paused, or not what it seems")
         # Of two integers Python's quotient is the nearest double, whatever their size.
-        values = {"shares": int(output(first[3])), "share_price": int(output(second[1])) / unit, f"amount.{asset}": redeemed / unit}
+        values = {
+            "shares": shares,
+            "share_price": price_of_share / unit,
+            f"amount.{asset}": redeemed / unit,
+            f"decimals.{asset}": digits,
+        }
         return list(place.readings("position", position.id, values))
 
 
@@ -74,7 +82,7 @@ def asset_of(position: Position, token: int) -> str:
             raise BadPayload(f"its asset {token:#042x} is not a well-known token: add assets: [..] to this position")
         return known
     declared = position.assets[0]
-    if known is not None and underlying(declared) != known:
+    if belied(position.chain, token, declared):
         raise BadPayload(f"its asset is {known}, this position declares {declared}: correct assets, or the pool")
     return declared
 

@@ -233,19 +233,22 @@ async def read_account(
     wanted = {underlying(position.asset) for position in positions}
     held: dict[str, list[Held]] = {}
     refused: list[str] = []
+    others = set[str]()
     for place, row in enumerate(rows, 1):
         try:
             if row.addresses[0].lower() != account.lower():
                 raise BadPayload("it is another account's")
             market, index = listing.of(row.addresses[1])
-            if index.asset in wanted:
+            if index.asset not in wanted:
+                others.add(index.asset)
+            else:
                 answers = await reader.read(block, _calls(contracts, row, market, listing))
                 held.setdefault(index.asset, []).append(parse_row(row, index, listing, answers))
         except BadPayload as problem:
             refused.append(f"gmx: position {place}: {problem}")
     priced = {listing.tokens[market.traded].asset for market in listing.markets.values() if market.traded in listing.tokens}
     missing = {asset: f"GMX has no market of {asset} with a price here" for asset in wanted - priced}
-    return told(positions, held, refused, block.timestamp_ms, missing=missing, block_hash=block.hash)
+    return told(positions, held, refused, block.timestamp_ms, missing=missing, others=others, block_hash=block.hash)
 
 
 def _calls(contracts: Contracts, row: Row, market: Market, listing: Listing) -> list[Call]:

@@ -79,7 +79,7 @@ class TreasuryWallets(Collector):
         for subject, treasury in self.treasuries.items():
             found |= {("treasury.liabilities_usd", subject), ("treasury.receivables_usd", subject)}
             if treasury.wallets:
-                found |= {(f"treasury.tokens.{asset}", subject) for asset in treasury.read}
+                found |= {(f"treasury.{name}.{asset}", subject) for asset in treasury.read for name in ("tokens", "decimals")}
                 found |= {(f"treasury.tokens.{native}", subject) for native in [_native(treasury, watch)] if native}
         return frozenset(found)
 
@@ -109,11 +109,13 @@ def wallets_of(treasury: Treasury, native: str) -> Wallets:
 def parse(subject: str, treasury: Treasury, native: str, block: Block, calls: Sequence[Call], answers: Sequence[Answer]) -> list[Reading]:
     """One treasury's readings, all of one block. BadPayload with a sentence if any balance is missing."""
     try:
-        amounts = wallets_of(treasury, native).amounts(dict(zip(calls, answers, strict=True)))
+        wallets, held = wallets_of(treasury, native), dict(zip(calls, answers, strict=True))
+        values = {f"tokens.{asset}": amount for asset, amount in wallets.amounts(held).items()}
+        values |= {f"decimals.{asset}": digits for asset, digits in wallets.decimals(held).items()}
     except BadPayload as problem:
         raise BadPayload(f"{subject}: {problem}; the treasury is left out of this pass, correct or remove that token") from None
     at = block.timestamp_ms
-    readings = [Reading(f"treasury.tokens.{asset}", subject, amount, at, block_hash=block.hash) for asset, amount in amounts.items()]
+    readings = [Reading(f"treasury.{name}", subject, value, at, block_hash=block.hash) for name, value in values.items()]
     return [*readings, *_declared(subject, treasury, at)]
 
 

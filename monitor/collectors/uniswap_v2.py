@@ -4,7 +4,7 @@ What it is worth is what burning the shares would pay in that block, to the unit
 the protocol's own shares. There are no fees apart: they are in the reserves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from monitor.chain import MOST_DECIMALS, Address, Answer, Call, amount, output, outputs
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, PositionKind, Watch
+from monitor.core.book import Chain, Position, PositionKind
 from monitor.core.constant_product import MOST_RESERVE, SIXTH, Pair, ProtocolShare, burned
 from monitor.core.observation import Reading
 from monitor.errors import BadPayload
@@ -35,13 +35,10 @@ class UniswapV2(ChainPositions):
 
     protocol_shares: Mapping[AnyCase, ProtocolShare] = field(default_factory=dict)
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
-        """Each position's metrics, and the reserves of its pair."""
-        found = set[tuple[str, str]]()
-        for position in (one for positions in self.watched(watch).values() for one in positions):
-            found |= {(f"position.{name}", position.id) for name in POSITION_FIELDS}
-            found |= {(f"pool.reserve{side}", _subject(position)) for side in (0, 1)}
-        return frozenset(found)
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
+        """Its metrics, and the reserves of its pair."""
+        yield from ((f"position.{name}", position.id) for name in POSITION_FIELDS)
+        yield from ((f"pool.reserve{side}", _subject(position)) for side in (0, 1))
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         if not answers:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from monitor.chain import Answer, Block, BlockPinnedReader, Call, output
+from monitor.chain_positions import must_be_held, owner_calls
 from monitor.core.book import Position, Watch
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
@@ -98,10 +99,10 @@ async def survey(reader: BlockPinnedReader, block: Block, chain: str, manager: s
 
 async def _places(reader: BlockPinnedReader, block: Block, manager: str, positions: Sequence[Position], rejected: list[str]) -> dict[str, Place]:
     """Where each position lies; why that cannot be told of the others is added to `rejected`."""
-    ranges = {one.id: one for one in positions if one.token_id is None}
+    ranges, of_id = {one.id: one for one in positions if one.token_id is None}, {one.id: one for one in positions}
     first = await reader.read_groups(block, {one.id: _first_calls(manager, one) for one in positions})
     places = _made(ranges, lambda name: _range_of(ranges[name], first[name]), rejected)
-    nfts = _made([one.id for one in positions if one.id not in ranges], lambda name: parse_holding(first[name][0]), rejected)
+    nfts = _made([name for name in of_id if name not in ranges], lambda name: _holding(of_id[name], first[name]), rejected)
     wanted = _made(nfts, lambda name: (_pool_of(output(first[name][1]), nfts[name]),), rejected)
     pools = await reader.read_groups(block, wanted)
     return places | _made(pools, lambda name: place_of(nfts[name], manager, pools[name][0]), rejected)
@@ -121,7 +122,14 @@ def _made(names: Iterable[str], make: Callable[[str], T], rejected: list[str]) -
 def _first_calls(manager: str, position: Position) -> tuple[Call, ...]:
     if position.token_id is None:
         return Call(position.pool, POOL_ABI, "token0"), Call(position.pool, POOL_ABI, "token1")
-    return Call(manager, MANAGER_ABI, "positions", (position.token_id,)), Call(manager, MANAGER_ABI, "factory")
+    of_nft = Call(manager, MANAGER_ABI, "positions", (position.token_id,)), Call(manager, MANAGER_ABI, "factory")
+    return *of_nft, *owner_calls(manager, MANAGER_ABI, position)
+
+
+def _holding(position: Position, answers: Sequence[Answer]) -> Holding:
+    found = parse_holding(answers[0])
+    must_be_held(position, answers[2:])
+    return found
 
 
 def _range_of(position: Position, answers: Sequence[Answer]) -> Place:

@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any, Literal
 
 from monitor.chain import MOST_DECIMALS, Address, Answer, Block, BlockPinnedReader, Call, output, outputs
+from monitor.chain_positions import must_be_held, owner_calls
 from monitor.core.amm import MAX_TICK, MIN_TICK, Payout, TickEdge, V3Pool, sqrt_ratio_at_tick
 from monitor.core.amm_v4 import PackedRange, V4Position, payout, unpack_range, unpack_slot0, withdrawal_rights
-from monitor.core.book import Watch
+from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import MINUTE, Duration
 from monitor.errors import BadPayload, SourceError
@@ -65,28 +66,28 @@ class UniswapV4(Collector):
 
     def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
         """Each position's own metrics."""
-        ids = [position_id for token_ids in _by_chain(watch).values() for position_id in token_ids]
+        ids = [position.id for positions in _by_chain(watch).values() for position in positions]
         return frozenset((f"position.{name}", position_id) for name in POSITION_FIELDS for position_id in ids)
 
     async def poll(self, ports: Ports, watch: Watch) -> Harvest:
         """One pass over each chain; a chain that cannot be read spoils the pass only if no other can."""
-        return await each(partial(self._chain, ports.net, watch, name, token_ids) for name, token_ids in _by_chain(watch).items())
+        return await each(partial(self._chain, ports.net, watch, name, positions) for name, positions in _by_chain(watch).items())
 
-    async def _chain(self, net: Net, watch: Watch, name: str, token_ids: Mapping[str, int]) -> Harvest:
+    async def _chain(self, net: Net, watch: Watch, name: str, positions: Sequence[Position]) -> Harvest:
         chain = watch.chains[name]
         manager = self.managers.get(name) or MANAGERS.get(chain.chain_id)
         if manager is None:
             raise SourceError(f"no v4 position manager is known on chain {name}: add managers: {{{name}: 0x..}} to this source", permanent=True)
         reader = BlockPinnedReader(json_rpc(net, self.endpoint or chain.rpc), chain.chain_id)
-        return await survey(reader, await reader.pin(self.block), manager, token_ids, frozenset(hook.lower() for hook in self.trusted_hooks))
+        return await survey(reader, await reader.pin(self.block), manager, positions, frozenset(hook.lower() for hook in self.trusted_hooks))
 
 
-def _by_chain(watch: Watch) -> dict[str, dict[str, int]]:
-    """The token id of each position, by chain."""
-    grouped: dict[str, dict[str, int]] = {}
+def _by_chain(watch: Watch) -> dict[str, list[Position]]:
+    """The positions that are NFTs, by chain."""
+    grouped: dict[str, list[Position]] = {}
     for position in watch.positions:
         if position.kind == KIND and position.token_id is not None and position.chain in watch.chains:
-            grouped.setdefault(position.chain, {})[position.id] = position.token_id
+            grouped.setdefault(position.chain, []).append(position)
     return grouped
 
 
@@ -103,14 +104,16 @@ class Holding:
     liquidity: int
 
 
-async def survey(reader: BlockPinnedReader, block: Block, manager: str, token_ids: Mapping[str, int], trusted: frozenset[str]) -> Harvest:
+async def survey(reader: BlockPinnedReader, block: Block, manager: str, positions: Sequence[Position], trusted: frozenset[str]) -> Harvest:
     """Readings of positions, all of one block. A position that cannot be read or that a hook may touch is a rejected row; the others stand."""
-    held = await reader.read_groups(block, {position_id: holding_calls(manager, token_id) for position_id, token_id in token_ids.items()})
+    of_id = {position.id: position for position in positions}
+    held = await reader.read_groups(block, {name: holding_calls(manager, position) for name, position in of_id.items()})
     rejected, calls, holdings = list[str](), dict[str, tuple[Call, ...]](), dict[str, Holding]()
     for position_id, answers in held.items():
         try:
             holdings[position_id] = parse_holding(answers, trusted)
-            calls[position_id] = state_calls(holdings[position_id], manager, token_ids[position_id])
+            must_be_held(of_id[position_id], answers[3:])
+            calls[position_id] = state_calls(holdings[position_id], manager, of_id[position_id].token_id or 0)
         except BadPayload as problem:
             rejected.append(f"{position_id}: {problem}")
     readings = list[Reading]()
@@ -122,12 +125,14 @@ async def survey(reader: BlockPinnedReader, block: Block, manager: str, token_id
     return Harvest(readings, rejected)
 
 
-def holding_calls(manager: str, token_id: int) -> tuple[Call, ...]:
-    """What is asked of the position manager, in the order that `parse_holding` reads it."""
+def holding_calls(manager: str, position: Position) -> tuple[Call, ...]:
+    """What is asked of the position manager, in the order that `parse_holding` reads it, and last whose the NFT is."""
+    token_id = position.token_id
     return (
         Call(manager, MANAGER_ABI, "poolManager"),
         Call(manager, MANAGER_ABI, "getPoolAndPositionInfo", (token_id,)),
         Call(manager, MANAGER_ABI, "getPositionLiquidity", (token_id,)),
+        *owner_calls(manager, MANAGER_ABI, position),
     )
 
 

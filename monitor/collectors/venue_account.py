@@ -1,13 +1,13 @@
 """Perpetual positions on centralised venues, by an API key that can only read (https://docs.ccxt.com/#/?id=positions).
 
 The monitor must hold no key that can move funds: where the venue says what a key may do (Binance, Bybit, OKX), one that may do more than read
-is refused on every pass; where it does not, `check` says so.
+is refused on every pass; where it does not, `check` and the log say so.
 """
 
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from monitor.accounts import AccountCollector, both_ways, told
@@ -66,7 +66,7 @@ class VenueAccount(AccountCollector):
 
         harvest = await side_by_side({name: one(name, positions) for name, positions in self.positions(watch).items()})
         self.must_be_sound(harvest, ports)
-        return "; ".join(sorted(lines))
+        return "; ".join(sorted(lines)) + harvest.warnings
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -84,12 +84,14 @@ class VenueAccount(AccountCollector):
         found = await desk.positions(ports.clock)
         venue = desk.account.venue
         symbols = {asset: desk.account.symbol(asset) for asset in (underlying(position.asset) for position in positions)}
-        account, refused = parse(found, desk.ways, frozenset(symbols.values()))
+        account, refused, others = parse(found, desk.ways, frozenset(symbols.values()))
         missing = {asset: f"no market {symbol} at {venue}" for asset, symbol in symbols.items() if symbol not in found.listed}
-        harvest = told(positions, account, [f"{name}: {reason}" for reason in refused], at, missing=missing)
+        harvest = told(positions, account, [f"{name}: {reason}" for reason in refused], at, missing=missing, others=others)
+        if not only_reads:
+            harvest = replace(harvest, notes=[*harvest.notes, f"{name}: {venue} does not tell whether its key can only read"])
         held = sum(underlying(position.asset) in account for position in positions)
-        key = "its key can only read" if only_reads else f"WARNING: {venue} does not tell whether its key can only read"
-        return harvest, [f"{held} of {len(positions)} positions are held at {venue}", key, *both_ways(account, positions)]
+        key = ["its key can only read"] if only_reads else []
+        return harvest, [f"{held} of {len(positions)} positions are held at {venue}", *key, *both_ways(account, positions)]
 
     async def _desk(self, ports: Ports, name: str) -> AccountDesk:
         if not isinstance(ports.net, LibrarySessions):

@@ -1,6 +1,6 @@
 """Wallets of positions of kind `tokens`: the chain's own coin and ERC-20s, read at one block hash a pass."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from monitor.chain import Address, Call
 from monitor.chain_positions import ChainPositions, Place, Rounds
-from monitor.core.book import Chain, Position, PositionKind, Watch
+from monitor.core.book import Chain, Position, PositionKind
 from monitor.core.observation import Reading
 from monitor.core.tokens import token_of
 from monitor.core.vocabulary import ASSET
@@ -33,18 +33,19 @@ class WalletTokens(ChainPositions):
     tokens: Mapping[Named, Address] = field(default_factory=dict)
     native: Mapping[str, Coin] = field(default_factory=dict)
 
-    def provides(self, watch: Watch) -> frozenset[tuple[str, str]]:
-        """The amount of each asset that a position names."""
-        positions = (one for positions in self.watched(watch).values() for one in positions)
-        return frozenset((f"position.amount.{asset}", position.id) for position in positions for asset in position.assets)
+    def promises(self, position: Position) -> Iterable[tuple[str, str]]:
+        """The amount of each asset that it names."""
+        return ((f"position.amount.{asset}", position.id) for asset in position.assets)
 
     def asks(self, position: Position, chain: Chain, answers: Rounds) -> tuple[Call, ...]:
         return self._wallet(position, chain).calls()
 
     def parse(self, position: Position, place: Place, answers: Rounds) -> list[Reading]:
         wallet = self._wallet(position, place.chain)
-        amounts = wallet.amounts(dict(zip(wallet.calls(), *answers, strict=True)))
-        return list(place.readings("position", position.id, {f"amount.{asset}": amount for asset, amount in amounts.items()}))
+        held = dict(zip(wallet.calls(), *answers, strict=True))
+        amounts = {f"amount.{asset}": amount for asset, amount in wallet.amounts(held).items()}
+        pinned = {f"decimals.{asset}": digits for asset, digits in wallet.decimals(held).items()}
+        return list(place.readings("position", position.id, {**amounts, **pinned}))
 
     def _wallet(self, position: Position, chain: Chain) -> Wallets:
         coin = native_coin(chain, self.native.get(position.chain, ""))

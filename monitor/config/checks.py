@@ -110,6 +110,17 @@ def check_book(draft: Draft, book: Book) -> None:
         check_asset(draft, ("book", "assets", index), asset)
 
 
+def warn_of_idle_settings(draft: Draft, book: Book) -> None:
+    """A setting that decides nothing yet must not be taken for one that does."""
+    if book.objective == "il":
+        draft.warnings.append(
+            "book.objective: il decides nothing yet: layers are sized as for drawdown, since no strangle is proposed; "
+            "each layer of an LP says what of the impermanent loss it would make good"
+        )
+    if book.mode == "promoter":
+        draft.warnings.append("book.mode: promoter decides nothing yet: rules, gates and sizes are those of steward")
+
+
 def check_asset(draft: Draft, path: Path, asset: str) -> None:
     if re.fullmatch(ASSET, asset) is None:
         meant = asset.upper() if re.fullmatch(ASSET, asset.upper()) else "it in capitals, such as ETH"

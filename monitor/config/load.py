@@ -96,6 +96,7 @@ class _Reader:
                 draft.add((key,), f"there is no such section; {nearest(key, SECTIONS)}")
         self._addresses()
         book = self._one("book", Book, lambda draft, book, _: checks.check_book(draft, book)) or Book()
+        checks.warn_of_idle_settings(draft, book)
         chains = self._chains()
         positions, wrong = self._positions(chains)
         # A subject whose position or list has a mistake may well be watched.

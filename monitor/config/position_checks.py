@@ -56,17 +56,17 @@ def _read_by(position: Position) -> list[tuple[object, ...]]:
     """Names for each thing of its own that a position reads; none where it is declared."""
     kind, account = position.kind, position.account.lower()
     if kind == "perp" and position.venue:
-        return [(kind, position.venue, account, underlying(position.asset))]
+        return [(kind, position.venue, account.removesuffix("/0"), underlying(position.asset))]
     if kind == "treasury":
         return [(kind, position.protocol)]
     if not position.chain or position.amounts:
         return []
-    here = (kind, position.chain, account)
+    here = (kind, position.chain, account if position.token_id is None else position.token_id)
     if kind in ("tokens", "aave-v3"):
         return [(*here, asset) for asset in dict.fromkeys(position.assets)]
     if kind == "compound-v3":
         return [(*here, *position.assets[:1])]
-    return [(*here, position.pool.lower(), position.token_id, position.tick_lower, position.tick_upper)]
+    return [(*here, position.pool.lower(), position.tick_lower, position.tick_upper)]
 
 
 def _check_doubles(draft: Draft, here: Path, position: Position) -> None:
@@ -135,7 +135,7 @@ def _check_fields(draft: Draft, here: Path, position: Position, wrong: Container
 
 def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
     for name in ("pool", "tick_lower", "tick_upper"):
-        if position.token_id is not None and getattr(position, name) not in ("", None):
+        if position.token_id is not None and _given(position, name):
             draft.add((*here, name), "belongs to a range without an NFT; delete it, or delete `token_id`")
     for name in ("amounts", "deposited"):
         for asset, amount in getattr(position, name).items():
@@ -156,6 +156,8 @@ def _check_names(draft: Draft, here: Path, position: Position, wrong: Container[
         # What a venue calls an account need not be an address of a chain.
         if (written := getattr(position, field)) and position.chain and field not in wrong and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
             draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
+        if re.fullmatch("0x0{40}", written):
+            draft.add((*here, field), "is the zero address, where lost and burned tokens lie: write your own")
     for field, names in (("amounts", position.amounts), ("deposited", position.deposited), ("assets", position.assets), ("asset", [position.asset])):
         for name in filter(None, names):
             check_asset(draft, (*here, field), name)

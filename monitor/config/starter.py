@@ -17,7 +17,7 @@ book:
   capital: 10_000 USD
   # steward or promoter; the gates that will tell them apart are not built yet, so both decide alike
   mode: steward
-  # drawdown (protect dollars) or il (offset impermanent loss)
+  # drawdown (protect dollars) or il (offset impermanent loss); no strangle is proposed yet, so both size alike
   objective: drawdown
   # without this line: the assets of the positions, else BTC and ETH
 #  assets: [BTC, ETH]

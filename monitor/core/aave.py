@@ -185,7 +185,7 @@ class Configuration:
     reserve_factor: Bps
     borrow_cap: int
     supply_cap: int
-    category: int = 0
+    category: int
 
 
 def configuration(word: int) -> Configuration:

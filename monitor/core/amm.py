@@ -110,7 +110,7 @@ def sqrt_ratio_at_tick(tick: int) -> int:
             ratio = ratio * factor >> 128
     if tick > 0:
         ratio = (Q256 - 1) // ratio
-    return (ratio + (1 << 32) - 1) >> 32
+    return -(-ratio >> 32)  # up
 
 
 def tick_at_sqrt_ratio(sqrt_price_x96: int) -> int:

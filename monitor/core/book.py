@@ -69,8 +69,8 @@ class Fields(NamedTuple):
 COMMON_FIELDS = ("id", "kind", "exposed_to")
 FIELDS_OF: Mapping[PositionKind, Fields] = {
     "uniswap-v2": Fields(("chain", "pool", "account"), ("assets", "deposited")),
-    "uniswap-v3": Fields(("chain", "token_id|pool+account+tick_lower+tick_upper"), ("assets", "deposited")),
-    "uniswap-v4": Fields(("chain", "token_id"), ("assets", "deposited")),
+    "uniswap-v3": Fields(("chain", "token_id|pool+account+tick_lower+tick_upper"), ("account", "assets", "deposited")),
+    "uniswap-v4": Fields(("chain", "token_id"), ("account", "assets", "deposited")),
     "curve": Fields(("chain", "pool", "account"), ("assets", "deposited")),
     "balancer": Fields(("chain", "pool", "account"), ("assets", "deposited")),
     "erc-4626": Fields(("chain", "pool", "account"), ("assets", "deposited")),

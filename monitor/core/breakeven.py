@@ -98,7 +98,7 @@ def _read(profit: Profit, prices: Floats, signs: npt.NDArray[np.int64]) -> Break
         before = runs[number - 1][0] if number > 0 else None
         after = runs[number + 1][0] if number + 1 < len(runs) else None
         first, last = float(prices[places[0]]), float(prices[places[-1]])
-        if sign == 0 and len(places) > 1:
+        if sign == 0 and last / first - 1 > SAME:
             stretches.append((first, last))
         elif sign == 0:
             (touched if before == after else crossed).append(first)

@@ -1,20 +1,18 @@
 """The iron condor (ALVH, on SPX or on crypto): a put and a call sold, each with a further one bought, so that the loss is bounded."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from monitor.core.black import Right
 from monitor.core.book import Position
-from monitor.core.exposure import Coins, Exposure, Scenario, Together, Values
+from monitor.core.exposure import Exposure, Scenario, Together, Values
 from monitor.core.options import YEAR_MS, OptionLeg, expiry_ms
 from monitor.core.tokens import underlying
 
 SHORT_DELTAS = (0.15, 0.25)
 """Between these the delta of each sold option should lie (ALVH)."""
-GRID = 2001
 
 
 def signed_legs(strikes: tuple[float, ...]) -> tuple[tuple[Right, float, float], ...]:
@@ -94,24 +92,15 @@ class IronCondor:
         above = (call + paid_out,) if 0.0 <= paid_out <= high - call else ()
         return below + above
 
-    def net_of(self, layers: Iterable[Exposure]) -> Together:
-        """The condor with its credit and the layers around it, as one."""
-        return Together((self.exposure, Coins({}, self.size * self.credit_usd), *layers))
-
-    def net_break_evens(self, layers: Iterable[Exposure], cost_usd: float, scenario: Scenario) -> tuple[float, ...]:
-        """Prices of the asset at which condor and layers together, less what the layers cost, are at nil; all else as in the scenario.
-
-        Looked for from half of the lowest strike to twice the highest.
-        """
-        return crossings(self.net_of(layers), self.asset, scenario, cost_usd, (self.strikes[0] / 2, self.strikes[3] * 2))
-
     def short_deltas(self, scenario: Scenario) -> tuple[float, float]:
         """Deltas of one sold put and one sold call, both without their sign."""
         _, put, call, _ = (leg.unit(scenario).delta for leg in self.legs)
         return abs(float(put)), abs(float(call))
 
     def notes(self, scenario: Scenario) -> tuple[str, ...]:
-        """One sentence for each sold option whose delta lies outside of 0.15 to 0.25."""
+        """One sentence for each sold option whose delta lies outside of 0.15 to 0.25; none where the inner options are bought."""
+        if self.size < 0:
+            return ()
         low, high = SHORT_DELTAS
         named = zip(("put", "call"), self.strikes[1:3], self.short_deltas(scenario), strict=True)
         return tuple(
@@ -144,24 +133,3 @@ def condor_of(position: Position, now: int, exposure: Exposure | None = None) ->
         rate=legs[0].rate if legs else 0.0,
         skews=(first, second, third, fourth),
     )
-
-
-def crossings(exposure: Exposure, asset: str, scenario: Scenario, usd: float, within: tuple[float, float]) -> tuple[float, ...]:
-    """Prices of one asset, ascending, at which an exposure's value crosses `usd`, everything else as in the scenario.
-
-    Looked for on 2001 prices of equal ratio between the two that bound the search, so that two crossings nearer than one step (0.1% over a
-    range of 8 to 1) are missed together; each is then found to double precision. The scenario's other entries must be plain numbers.
-    """
-
-    def above(prices: Values) -> Values:
-        return exposure.value_usd(replace(scenario, prices={**scenario.prices, asset: prices})) - usd
-
-    grid = np.geomspace(*within, GRID)
-    signs = np.asarray(above(grid)) >= 0.0
-    places = np.flatnonzero(signs[1:] != signs[:-1])
-    low, high, rises = grid[places], grid[places + 1], signs[places + 1]
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        beyond = (np.asarray(above(middle)) >= 0.0) == rises
-        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-    return tuple(float(price) for price in 0.5 * (low + high))

@@ -186,7 +186,7 @@ def _medians(table: Floats, paid: Bools, weights: Floats) -> Floats:
     last = paid.sum(axis=0) - 1
     order = np.argsort(table, axis=0, kind="stable")  # NaN, who did not pay, comes last
     running = np.cumsum(np.take_along_axis(_shares(paid, weights), order, axis=0), axis=0)
-    halves = (np.abs(running - 0.5) < 1e-12) & (np.arange(len(table))[:, np.newaxis] < last)
+    halves = np.abs(running - 0.5) < 1e-12
     place = np.minimum(np.argmax(halves | (running > 0.5), axis=0), last)
     columns = np.arange(table.shape[1])
     low, high = (table[order[row, columns], columns] for row in (place, np.minimum(place + 1, last)))
@@ -208,9 +208,10 @@ def _shares(paid: Bools, weights: Floats) -> Floats:
 def _slot_means(paid: Payments, ends: Times) -> Floats:
     """One venue's mean in each slot, NaN where it paid nothing."""
     places = np.searchsorted(ends, paid.at)
-    here = (places < len(ends)) & (paid.at > ends[0] - MEAN_MS)
+    here = places < len(ends)
     places, at, rate, covers_ms = places[here], paid.at[here], paid.rate[here], paid.covers_ms[here]
-    covered = np.minimum(covers_ms, at - (ends[places] - MEAN_MS)).astype(np.float64)
+    # What was paid before the first slot covers nothing of it.
+    covered = np.clip(at - (ends[places] - MEAN_MS), 0, covers_ms).astype(np.float64)
     total = np.bincount(places, covered, len(ends))
     means: Floats = np.full(len(ends), np.nan)
     np.divide(np.bincount(places, covered * rate, len(ends)), total, out=means, where=total > 0)
@@ -233,7 +234,12 @@ def median_cost(view: View, asset: str) -> float:
 
     Raises Unknown when no venue can be read.
     """
-    return _over_venues(view, asset, lambda rates: float(np.median(rates)))
+    return _over_venues(view, asset, lambda paid: float(np.median(paid.rate)))
+
+
+def newest_cost(view: View, asset: str) -> float:
+    """The newest annualised funding, each venue's mean over 8 hours and of these the median; otherwise as `median_cost`."""
+    return _over_venues(view, asset, _mean)
 
 
 def funding_against_short(view: View, asset: str, share: float = DEAR) -> float:
@@ -241,15 +247,15 @@ def funding_against_short(view: View, asset: str, share: float = DEAR) -> float:
 
     A fraction; negative where even then it would receive. Raises Unknown when no venue can be read.
     """
-    return _over_venues(view, asset, lambda rates: float(np.quantile(-rates, share)))
+    return _over_venues(view, asset, lambda paid: float(np.quantile(-paid.rate, share)))
 
 
-def _over_venues(view: View, asset: str, read: Callable[[Floats], float]) -> float:
-    """The median over venues of what `read` makes of the 30 days of rates a year of each."""
+def _over_venues(view: View, asset: str, read: Callable[[Payments], float]) -> float:
+    """The median over venues of what `read` makes of the 30 days of payments of each."""
     found, reasons = [], []
     for venue in view.sources("funding.rate", asset):
         try:
-            found.append(read(venue_payments(view, asset, venue, MEDIAN_MS).rate))
+            found.append(read(venue_payments(view, asset, venue, MEDIAN_MS)))
         except Unknown as why:
             reasons.append(why.reason)
     if not found:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from monitor.core.book import Book
 from monitor.core.exposure import Coins, Exposure, Scenario, Together, Values
@@ -20,7 +19,6 @@ from monitor.core.options import OptionLeg
 
 DAYS = 7.0
 A_YEAR = 365.0
-AGAINST = 0.95
 VIX_MULTIPLIER = 1000.0
 """USD for one point of one VIX future (https://www.cboe.com/tradable_products/vix/vix_futures/specifications)."""
 LEVERAGE = {"VXX": 1.0, "UVXY": 1.5}
@@ -107,7 +105,7 @@ def of_options(name: str, quoted: Sequence[Quoted], fees_usd: float = 0.0) -> In
 def short_perp(asset: str, size: float, price_usd: float, book: Book, *, funding_against: float, fee: float = 0.0, days: float = DAYS) -> Instrument:
     """`size` coins sold (positive) as a perpetual, at the book's half-spread, margin and risk-free yield.
 
-    `funding_against` is what a short would pay a year, as the function of that name has it; `fee` is a share of the notional for going in.
+    `funding_against` is what a short would pay a year (`funding_against_short`); `fee` is a share of the notional for going in.
     Raises ValueError for a size below 0.
     """
     if size < 0:
@@ -158,22 +156,6 @@ def vix_fund(ticker: str, notional_usd: float, curve: VixCurve, *, share_near: f
     costs = Cost("roll", daily * days), Cost("half-spread", half_spread * notional_usd)
     exposure = Coins({"VIX": units}, -units * curve.level)
     return Instrument(name=ticker, exposure=exposure, costs=costs, capital_usd=notional_usd, daily_usd=-daily)
-
-
-def funding_against(yearly: npt.ArrayLike, size: float) -> float:
-    """The 95th percentile of what a position would have paid in funding, a year: of rates for one that is long, of their opposite for a short.
-
-    `yearly` are annualised rates of 30 days. ValueError where there is none.
-    """
-    rates = np.asarray(yearly, dtype=np.float64)
-    if rates.size == 0:
-        raise ValueError("no funding is known: what a perpetual would pay cannot be said")
-    return float(np.quantile(rates if size > 0 else -rates, AGAINST))
-
-
-def short_perp_size(net_delta: float, wanted: float) -> float:
-    """How many coins to sell against a net delta in coins: what is wanted, yet never so much that the delta turns, and nothing where it is short."""
-    return min(max(wanted, 0.0), max(net_delta, 0.0))
 
 
 def _met(one: Quoted) -> float:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from monitor.core.aave import HEALTHIEST
 from monitor.core.book import Position
 from monitor.core.implied import spot_usd
 from monitor.core.positions import perp
+from monitor.core.redemption import followed
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -15,6 +17,7 @@ from monitor.core.volatility import horizon_sigma
 from monitor.core.worth import Liquidation, Valuation, newest, of_one_block
 
 LENDING_KINDS = frozenset({"aave-v3", "compound-v3"})
+AGREEMENT = 0.05
 Sigma = Callable[[str], float | None]
 
 
@@ -28,19 +31,18 @@ class Account:
 
 def account(view: View, position: Position) -> Account:
     """The account as it was read at one block. Raises Unknown where a part was not, or where its thresholds are not known."""
-    backing: dict[str, float] = {}
-    owed: dict[str, float] = {}
+    backing: list[tuple[str, float]] = []
+    owed: list[tuple[str, float]] = []
     read = []
     for asset in position.assets:
         supplied, threshold, borrowed = (
             newest(view, f"account.{name}.{asset}", position) for name in ("supplied", "liquidation_threshold", "borrowed")
         )
-        name = underlying(asset)
-        backing[name] = backing.get(name, 0.0) + float(supplied.value) * float(threshold.value)
-        owed[name] = owed.get(name, 0.0) + float(borrowed.value)
+        backing.append((asset, float(supplied.value) * float(threshold.value)))
+        owed.append((asset, float(borrowed.value)))
         read += [supplied, threshold, borrowed]
     of_one_block(read, "the amounts and thresholds of the account")
-    return Account(backing, owed)
+    return Account(followed(view, backing), followed(view, owed))
 
 
 def health(held: Account, prices: Mapping[str, float]) -> float:
@@ -73,11 +75,28 @@ def found(asset: str, now: float, price: float, side: Literal["below", "above"],
 
 
 def of_account(view: View, position: Position, sigma: Sigma) -> tuple[Liquidation, ...]:
-    """Of each asset that has such a price, by their names. Raises Unknown as `account` does, and for a missing price."""
+    """Of each asset that has such a price, by their names. Raises Unknown as `account` does, for a missing price, and as `_must_agree` does."""
     held = account(view, position)
     prices = {asset: spot_usd(view, asset) for asset in held.backing}
+    _must_agree(view, position, health(held, prices))
     edges = {asset: liquidation_price(held, prices, asset) for asset in sorted(prices)}
     return tuple(found(asset, prices[asset], *edge, sigma(asset)) for asset, edge in edges.items() if edge is not None)
+
+
+def _must_agree(view: View, position: Position, reckoned: float) -> None:
+    """Raises Unknown where the market's own health of that block is another by more than 5% *(reading)*: the account has what the position does
+    not name, or the market's oracle is far from these prices. A price that liquidates by such numbers would be of another account.
+    """
+    part = newest(view, f"account.supplied.{position.assets[0]}", position)
+    if not view.sources("account.health_factor", position.id):
+        return
+    told = newest(view, "account.health_factor", position, fresh=False)
+    if told.at != part.at:
+        return
+    reckoned = min(reckoned, HEALTHIEST)
+    if abs(reckoned - told.value) > AGREEMENT * told.value:
+        both = f"its named assets make a health of {reckoned:.3g} at today's prices, the market says {told.value:.3g}"
+        raise Unknown("health", f"{both}: name all assets that it uses, unless the market's oracle is that far from these prices")
 
 
 def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Sigma) -> tuple[Liquidation, ...]:

@@ -1,14 +1,15 @@
 """What a liquidity position holds without its fees, and what has become of it since: its own numbers, as they were read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.core.book import Position
-from monitor.core.positions.uniswap_v3 import pool_asset
-from monitor.core.tokens import underlying
+from monitor.core.pool_share import AMOUNT, coin_names
+from monitor.core.positions.uniswap_v3 import pool_token
+from monitor.core.redemption import followed
 from monitor.core.view import View
 from monitor.core.worth import newest
 
@@ -25,25 +26,18 @@ def sided(view: View, position: Position) -> bool:
 def amounts_now(view: View, position: Position) -> dict[str, float]:
     """Coins by asset that all its liquidity would pay now, fees that are collected apart left out. Raises Unknown where they were not read lately."""
     if not sided(view, position):
-        return _summed((underlying(asset), float(newest(view, f"position.amount.{asset}", position).value)) for asset in position.assets)
+        return followed(view, [(name, float(newest(view, AMOUNT + name, position).value)) for name in coin_names(view, position)])
     return coins_of(view, position, {side: float(newest(view, f"position.amount{side}", position).value) for side in SIDES})
 
 
 def coins_of(view: View, position: Position, raw: Mapping[int, float]) -> dict[str, float]:
     """Raw units of both sides as coins by asset. Raises Unknown where the tokens or their decimals were not read."""
-    return _summed((pool_asset(view, position, side), raw[side] / unit(view, position, side)) for side in SIDES)
+    return followed(view, [(pool_token(view, position, side), raw[side] / unit(view, position, side)) for side in SIDES])
 
 
 def unit(view: View, position: Position, side: int) -> float:
     """Raw units of one whole token0 or token1."""
     return 10.0 ** int(newest(view, f"position.decimals{side}", position).value)
-
-
-def _summed(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for asset, amount in pairs:
-        found[asset] = found.get(asset, 0.0) + amount
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.core.book import Position
+from monitor.core.exposure import Coins, Exposure, Scaled, Together
 from monitor.core.implied import spot_usd
 from monitor.core.liquidity import LIQUIDITY_KINDS, amounts_now, coins_of, readings, sided
-from monitor.core.tokens import underlying
+from monitor.core.pool_share import AMOUNT, coin_names
+from monitor.core.redemption import followed
 from monitor.core.units import iso
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.worth import Loss
+from monitor.core.worth import Loss, Valuation
 
 FEES_INSIDE = "; fees stay in the pool and lessen the loss"
 ROUNDING = 1e-9
@@ -36,9 +38,18 @@ def loss_of(view: View, position: Position) -> Loss | None:
     if position.kind not in LIQUIDITY_KINDS:
         return None
     put_in = deposit(view, position)
-    held, inside = _without_fees(position, amounts_now(view, position), put_in.amounts)
+    held = amounts_now(view, position)
+    share, inside = _share_without_fees(position, held, put_in.amounts)
     prices = {asset: spot_usd(view, asset) for asset in {*held, *put_in.amounts}}
-    return of_amounts(held, put_in.amounts, prices, put_in.basis + inside)
+    return of_amounts({asset: amount * share for asset, amount in held.items()}, put_in.amounts, prices, put_in.basis + inside)
+
+
+def loss_exposure(view: View, position: Position, worth: Valuation, put_in: Mapping[str, float]) -> Exposure:
+    """The same as a function of prices: the liquidity without its fees, less the deposited amounts. Raises Unknown as `loss_of` does."""
+    held = amounts_now(view, position)
+    share, _ = _share_without_fees(position, held, put_in)
+    fees = Coins({asset: held.get(asset, 0.0) - amount for asset, amount in worth.amounts.items()})
+    return Together((Scaled(Together((worth.exposure, fees)), share), Coins({asset: -amount for asset, amount in put_in.items()})))
 
 
 def of_amounts(held: Mapping[str, float], put_in: Mapping[str, float], prices: Mapping[str, float], basis: str) -> Loss:
@@ -52,10 +63,8 @@ def of_amounts(held: Mapping[str, float], put_in: Mapping[str, float], prices: M
 def deposit(view: View, position: Position) -> Deposit:
     """What was put in: as declared, else what was first read since the liquidity last changed. Raises Unknown where neither is known."""
     if position.deposited:
-        declared: dict[str, float] = {}
-        for asset, amount in position.deposited.items():
-            declared[underlying(asset)] = declared.get(underlying(asset), 0.0) + float(amount)
-        return Deposit(declared, "as declared in deposited")
+        declared = [(asset, float(amount)) for asset, amount in position.deposited.items()]
+        return Deposit(followed(view, declared), "as declared in deposited")
     measure = "position.liquidity" if view.sources("position.liquidity", position.id) else "position.shares"
     sizes = readings(view, measure, position)
     changed = np.flatnonzero(np.diff(sizes.value, prepend=np.nan) != 0)  # the first one differs from nothing
@@ -66,10 +75,7 @@ def deposit(view: View, position: Position) -> Deposit:
 def _held_at(view: View, position: Position, at: int) -> dict[str, float]:
     if sided(view, position):
         return coins_of(view, position, {side: _read_at(view, position, f"position.amount{side}", at) for side in (0, 1)})
-    found: dict[str, float] = {}
-    for asset in position.assets:
-        found[underlying(asset)] = found.get(underlying(asset), 0.0) + _read_at(view, position, f"position.amount.{asset}", at)
-    return found
+    return followed(view, [(name, _read_at(view, position, AMOUNT + name, at)) for name in coin_names(view, position)])
 
 
 def _read_at(view: View, position: Position, metric: str, at: int) -> float:
@@ -80,15 +86,14 @@ def _read_at(view: View, position: Position, metric: str, at: int) -> float:
     return float(known.value[place])
 
 
-def _without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[Mapping[str, float], str]:
-    """The amounts without the fees that stay in the pool, and what is to be said where they cannot be told apart."""
+def _share_without_fees(position: Position, held: Mapping[str, float], put_in: Mapping[str, float]) -> tuple[float, str]:
+    """The share of the amounts that is not fees which stay in the pool, and what is to be said where they cannot be told apart."""
     if position.kind in ("uniswap-v3", "uniswap-v4"):
-        return held, ""
+        return 1.0, ""
     if position.kind != "uniswap-v2" or len(held) != 2 or set(held) != set(put_in):
-        return held, FEES_INSIDE
+        return 1.0, FEES_INSIDE
     first, second = held
     root, root_put_in = sqrt(held[first] * held[second]), sqrt(put_in[first] * put_in[second])
     if root_put_in > root * (1 + ROUNDING):
         raise Unknown("deposited", f"{position.id} holds less than its deposit makes: something was withdrawn, correct deposited")
-    share = root_put_in / root if root > 0 else 1.0
-    return {asset: amount * share for asset, amount in held.items()}, ""
+    return (root_put_in / root if root > 0 else 1.0), ""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.black import Right, implied_volatility
 from monitor.core.book import Position
+from monitor.core.cost_of_capital import risk_free
 from monitor.core.exposure import Coins, Scenario, Together
 from monitor.core.implied import Volatility, spot_usd, volatility, volatility_until
 from monitor.core.options import YEAR_MS, OptionLeg, contract_name, expiry_ms
@@ -64,7 +65,7 @@ def value_options(view: View, position: Position, contracts: Iterable[Contract])
 def mark(view: View, asset: str, expires: int, contract: Contract, venue: str = "") -> Mark:
     """One option, of which `expires` lies ahead (epoch milliseconds). A source called as `venue` is asked before others."""
     years = (expires - view.now) / YEAR_MS
-    leg = OptionLeg(asset, contract.right, contract.strike, years, contract.size, view.settings.book.treasury_bill_yield)
+    leg = OptionLeg(asset, contract.right, contract.strike, years, contract.size, risk_free(view).rate)
     name = contract_name(asset, expires, contract.strike, contract.right)
     side = "option.bid" if leg.bought else "option.ask"
     sources = sorted(view.sources(side, name), key=lambda source: source != venue)

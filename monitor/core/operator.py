@@ -1,6 +1,7 @@
 """The operator's word, an event like any other. What cannot be done is answered, never dropped.
 
-The sender speaks in the same way, of channels that do not take what they are sent, the store, of a disk that is full, and the clock, of itself.
+The sender speaks in the same way, of channels that do not take what they are sent, the store, of a disk that is full, the door, of tokens
+that changed under a position, and the clock, of itself.
 """
 
 from monitor.core.effects import LayerMoved, Silenced
@@ -9,6 +10,7 @@ from monitor.core.layers import tell_move
 from monitor.core.mind import Mind
 
 CLOCK_SET_BACK = "clock-set-back"
+DECIMALS = "decimals"
 CLOCK_WRONG, CLOCK_RIGHT = "clock-wrong", "clock-right"
 STATE_OF = {"approve": "approved", "reject": "rejected", "activate": "active", "close": "closed"}
 TOLD = {"approved": "layer.approved", "closed": "layer.closed"}
@@ -28,6 +30,8 @@ def obey(mind: Mind, signal: Signal) -> None:
     elif signal.action == "store-full":
         summary = f"The disk is full and the last reserve is in use: the next write that fails ends the daemon. {signal.note}"
         mind.alert("source.down", (signal.id,), "critical", summary, {"source": "store"})
+    elif signal.action == DECIMALS:
+        mind.alert("data.conflict", (signal.id,), "critical", f"{signal.target}: {signal.note}", {"by": signal.actor, "subject": signal.target})
     elif signal.action == "test":
         mind.alert("heartbeat", ("test", signal.id), "info", f"Test alert asked for by {signal.actor}", {"test": True})
     elif signal.action in CLOCK:

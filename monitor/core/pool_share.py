@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins, Exposure
+from monitor.core.redemption import rate
 from monitor.core.stableswap import StableSwap, real_invariant
 from monitor.core.tokens import ASSET_OF, underlying
 from monitor.core.verdict import Evidence, Unknown
@@ -35,12 +36,16 @@ class PoolShare:
 def read_share(view: View, position: Position) -> PoolShare:
     """Raises Unknown where the share was not read, or not lately."""
     shares = newest(view, "position.shares", position)
-    # A coin that the position does not name is a well-known one of its chain, by the collector's own rule.
-    known = sorted({asset for (chain, _), asset in ASSET_OF.items() if chain == position.chain})
-    names = position.assets or [asset for asset in known if view.sources(AMOUNT + asset, position.id)]
+    names = coin_names(view, position)
     points = [newest(view, AMOUNT + name, position) for name in names]
     pool = f"pool:{position.chain}/{position.pool.lower()}"
-    return PoolShare(tuple(names), tuple(float(point.value) for point in points), int(shares.value), pool, (shares, *points))
+    return PoolShare(names, tuple(float(point.value) for point in points), int(shares.value), pool, (shares, *points))
+
+
+def coin_names(view: View, position: Position) -> tuple[str, ...]:
+    """Its coins as declared; else those that were read, which are well-known ones of its chain by the collector's own rule."""
+    known = sorted({asset for (chain, _), asset in ASSET_OF.items() if chain == position.chain})
+    return position.assets or tuple(asset for asset in known if view.sources(AMOUNT + asset, position.id))
 
 
 def of_pool(view: View, share: PoolShare, metric: str) -> Evidence | None:
@@ -56,16 +61,19 @@ def valued(view: View, share: PoolShare, held: dict[str, float], exposure: Expos
     return Valuation(sum(delta_usd.values()), held, delta_usd, exposure, {"shares": share.shares}, block_hash)
 
 
-def in_underlying(names: Sequence[str], amounts: Sequence[float]) -> dict[str, float]:
-    """Amounts by the asset that each coin follows."""
-    held: dict[str, float] = {}
-    for name, amount in zip(names, amounts, strict=True):
-        held[underlying(name)] = held.get(underlying(name), 0.0) + amount
-    return held
+def _coins_for(view: View, name: str, amount: float, told: float) -> float:
+    """How many coins of the asset that it follows one token counts as: by the pool's own rate where that says more than one for one.
+
+    A rate of 1 is also what a pool tells that knows of none.
+    """
+    if underlying(name) == name or not amount:
+        return 1.0
+    return told if told != 1 else rate(view, name)
 
 
 def stable_value(view: View, share: PoolShare) -> Valuation:
-    """A share of a stable pool. A coin that follows another asset (wstETH, ETH) counts as what the pool's own rate says that it redeems for.
+    """A share of a stable pool. A coin that follows another asset (wstETH, ETH) counts as what the pool's own rate says that it redeems for,
+    or its prices where the pool tells none.
 
     Raises Unknown where balances, rates and amplification do not make the pool's own virtual price to 1%: then it counts its coins at rates
     that it does not tell, as lending and meta pools do.
@@ -75,17 +83,17 @@ def stable_value(view: View, share: PoolShare) -> Valuation:
         raise Unknown("missing", f"the amplification of {share.pool} was not read yet")
     told = [of_pool(view, share, f"pool.rate.{name}") for name in share.names]
     rates = [1.0 if point is None else float(point.value) for point in told]
+    coins = [_coins_for(view, *one) for one in zip(share.names, share.amounts, rates, strict=True)]
     points = [point for point in (amplification, *told) if point is not None]
-    follows = [underlying(name) != name for name in share.names]
-    amounts = [amount * (rate if follower else 1.0) for amount, rate, follower in zip(share.amounts, rates, follows, strict=True)]
-    rates = [1.0 if follower else rate for rate, follower in zip(rates, follows, strict=True)]
-    held = in_underlying(share.names, amounts)
+    held: dict[str, float] = {}
+    for name, amount, each in zip(share.names, share.amounts, coins, strict=True):
+        held[underlying(name)] = held.get(underlying(name), 0.0) + amount * each
     if not share.is_whole:
         return valued(view, share, held, Coins(held), points)
     price = of_pool(view, share, "pool.virtual_price")
     if price is None:
         raise Unknown("missing", f"the virtual price of {share.pool} was not read yet")
-    d = real_invariant([amount * rate for amount, rate in zip(amounts, rates, strict=True)], float(amplification.value))
+    d = real_invariant([amount * told_rate for amount, told_rate in zip(share.amounts, rates, strict=True)], float(amplification.value))
     worth = share.shares / SHARE_UNIT * float(price.value)
     if worth <= 0:
         raise Unknown("price", f"{share.pool} says that its shares are worth nothing, though coins are due for them")
@@ -94,7 +102,8 @@ def stable_value(view: View, share: PoolShare) -> Valuation:
             "rates", f"{share.pool} counts its coins at rates that it does not tell: its balances make {d / worth:.3f} of its virtual price"
         )
     try:
-        exposure = StableSwap(tuple(underlying(name) for name in share.names), d, float(amplification.value), tuple(rates))
+        in_coins = tuple(told_rate / each for told_rate, each in zip(rates, coins, strict=True))
+        exposure = StableSwap(tuple(underlying(name) for name in share.names), d, float(amplification.value), in_coins)
     except ValueError as problem:
         raise Unknown("pool", f"{share.pool}: {problem}") from None
     return valued(view, share, held, exposure, [*points, price])

@@ -73,9 +73,15 @@ def edge_jumps(held: V3Range) -> tuple[float, float]:
     return -held.liquidity / (2 * held.lower**1.5), held.liquidity / (2 * held.upper**1.5)
 
 
-def range_of(assets: tuple[str, str], liquidity: int, ticks: tuple[int, int], decimals: tuple[int, int]) -> V3Range:
-    """A range in whole tokens from the chain's own integers: raw liquidity, lower and upper tick, digits of both tokens."""
+def range_of(
+    assets: tuple[str, str], liquidity: int, ticks: tuple[int, int], decimals: tuple[int, int], rates: tuple[float, float] = (1.0, 1.0)
+) -> V3Range:
+    """A range in whole coins from the chain's own integers: raw liquidity, lower and upper tick, digits of both tokens.
+
+    `rates` are coins of each asset for one whole token of it, where that redeems for more than one.
+    """
     # The highest tick of all ends ranges, though no pool's price may stand there.
     lower, upper = (sqrt_ratio_at_tick(tick) ** 2 * 10 ** decimals[0] / (Q192 * 10 ** decimals[1]) for tick in ticks)
     # Exact until the one division: the square of raw liquidity is in raw units of both tokens.
-    return V3Range(*assets, sqrt(liquidity**2 / 10 ** sum(decimals)), lower, upper)
+    coins = rates[1] / rates[0]
+    return V3Range(*assets, sqrt(liquidity**2 / 10 ** sum(decimals)) * sqrt(rates[0] * rates[1]), lower * coins, upper * coins)

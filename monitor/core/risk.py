@@ -16,7 +16,7 @@ from monitor.core.tokens import STABLES
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
-from monitor.core.volatility import HORIZON_DAYS, shocked
+from monitor.core.volatility import HORIZON_DAYS, shocked, with_market
 
 IN_FORCE = frozenset({"active", "closing"})
 SHOCK_SIGMAS = 1.5
@@ -125,11 +125,12 @@ def stressed_deltas_usd(view: View, exposure: Exposure, days: float = HORIZON_DA
 def stressed_exposure_usd(view: View, position: Position | None = None, days: float = HORIZON_DAYS) -> float:
     """USD delta at the adverse 1.5 sigma price, of one position or of all of them, layers left out.
 
-    Positive where it loses in the adverse direction (a long in a fall, a short in a rise), negative where it gains there: a hedge already.
+    Positive where it loses in the adverse direction (a long in a fall, a short in a rise), negative where it gains there: a hedge already, as a
+    long of the VIX is in a fall.
     Raises Unknown as prices, volatilities and positions do.
     """
     exposure = positions_exposure(view) if position is None else position_exposure(view, position)
-    return -adverse(view) * fsum(stressed_deltas_usd(view, exposure, days).values())
+    return -adverse(view) * fsum(with_market(asset) * usd for asset, usd in stressed_deltas_usd(view, exposure, days).items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """How large a layer would be, and what it would cost: pure arithmetic on the book and the view."""
 
 from dataclasses import dataclass, replace
+from math import fsum
 
 from monitor.core.book import Book, Position
 from monitor.core.cash_flow import cash_flow_share
 from monitor.core.cost_of_capital import risk_free
 from monitor.core.exposure import Together
-from monitor.core.funding import funding_against_short, median_cost
+from monitor.core.funding import funding_against_short, median_cost, newest_cost
 from monitor.core.implied import scenario_now
 from monitor.core.instruments import short_perp, top_up
 from monitor.core.proposal import Proposal
@@ -16,6 +17,7 @@ from monitor.core.units import DAY
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
+from monitor.core.volatility import with_market
 from monitor.core.worth import Valuation
 
 HORIZON_DAYS = 7
@@ -37,8 +39,8 @@ def size(view: View, book: Book, position: Position, intent: Intent, wanted: Pro
 
     Notional is what the position's risk asset would be worth at the adverse 1.5 sigma price, times the share that its cash flow justifies, the
     book's layer share (25%) and the intent's own share. A short perp is never larger than what the book is still long of that asset, over
-    positions and layers. Raises Unknown when the position cannot be valued, when it needs no protection or has it already, or when none of the
-    intended actions can be priced.
+    positions and layers, and a top-up never larger than what layers leave of the position's exposure. Raises Unknown when the position cannot
+    be valued, when it needs no protection or has it already, or when none of the intended actions can be priced.
     """
     valuation = value_position(view, position)
     stressed_usd, basis = _stressed(view, position, valuation)
@@ -57,7 +59,7 @@ def size(view: View, book: Book, position: Position, intent: Intent, wanted: Pro
         position_value_usd=valuation.value_usd,
         basis="; ".join(parts),
     )
-    return _first_allowed(view, book, valuation, intent, sized)
+    return _first_allowed(view, book, valuation, intent, sized, stressed_usd)
 
 
 def resize(proposal: Proposal, notional_usd: float, binding: str) -> Proposal:
@@ -88,22 +90,22 @@ def _stressed(view: View, position: Position, valuation: Valuation) -> tuple[flo
     try:
         side = adverse(view)
         price_usd = float(adverse_scenario(view, valuation.exposure.assets).price(asset))
-        usd = -side * stressed_deltas_usd(view, valuation.exposure).get(asset, 0.0)
+        usd = -side * with_market(asset) * stressed_deltas_usd(view, valuation.exposure).get(asset, 0.0)
     except Unknown as why:
         usd = abs(valuation.delta_usd[asset])
         return usd, f"today's exposure of {usd:,.0f} USD of {asset}, as the stressed one is not known ({why.reason})"
     if usd <= 0:
         raise Unknown("hedge", f"{position.id} loses nothing in {asset} where the book loses: there is nothing to protect")
-    way = "fall" if side < 0 else "rise"
+    way = "fall" if side * with_market(asset) < 0 else "rise"
     return usd, f"stressed exposure of {usd:,.0f} USD of {asset} at {price_usd:,.6g} USD, a {way} of {SHOCK_SIGMAS:g} sigma in {HORIZON_DAYS} days"
 
 
-def _first_allowed(view: View, book: Book, valuation: Valuation, intent: Intent, sized: Proposal) -> Proposal:
-    """The first intended action that can be had: no short perp where its funding is below -20% a year (ALVH)."""
+def _first_allowed(view: View, book: Book, valuation: Valuation, intent: Intent, sized: Proposal, exposed_usd: float) -> Proposal:
+    """The first intended action that can be had: no short perp where its funding is below -20% a year (ALVH), now or by the median of 30 days."""
     reasons = []
     for action in intent.actions:
         try:
-            return _as(view, book, valuation, action, sized)
+            return _as(view, book, valuation, action, sized, exposed_usd)
         except Unknown as why:
             if why.code == "hedged":
                 raise
@@ -111,11 +113,12 @@ def _first_allowed(view: View, book: Book, valuation: Valuation, intent: Intent,
     raise Unknown("unpriced", "; ".join(reasons))
 
 
-def _as(view: View, book: Book, valuation: Valuation, action: str, sized: Proposal) -> Proposal:
+def _as(view: View, book: Book, valuation: Valuation, action: str, sized: Proposal, exposed_usd: float) -> Proposal:
     if action != "short_perp":
-        return _priced(view, book, replace(sized, action=action, instrument=action, asset="USDC", capital_usd=sized.notional_usd))
+        moved = replace(sized, action=action, instrument=action, asset="USDC", capital_usd=sized.notional_usd)
+        return _priced(view, book, _within_exposure(view, moved, exposed_usd))
     asset = valuation.risk_asset
-    if (funding := median_cost(view, asset)) < SHORT_PERP_FUNDING_FLOOR:
+    if (funding := min(median_cost(view, asset), newest_cost(view, asset))) < SHORT_PERP_FUNDING_FLOOR:
         raise Unknown("funding", f"a short perp would pay {-funding:.0%} a year")
     short = replace(sized, action="add", instrument=action, asset=asset, capital_usd=sized.notional_usd * book.perp_margin)
     return _priced(view, book, _within_room(view, valuation, short))
@@ -137,6 +140,18 @@ def _within_room(view: View, valuation: Valuation, proposal: Proposal) -> Propos
     if proposal.notional_usd <= room_usd:
         return proposal
     return resize(proposal, room_usd, f"cut to the {room_usd:,.0f} USD of {asset} that positions and layers leave unhedged")
+
+
+def _within_exposure(view: View, proposal: Proposal, exposed_usd: float) -> Proposal:
+    """Cut to what the layers that live leave of the position's exposure: the hedge ratio ends at 1 (ALVH). Raises Unknown `hedged` at nothing."""
+    others = (one.proposal for one in view.ledger if one.live and one.id != proposal.id)
+    protected_usd = fsum(one.notional_usd for one in others if one.position == proposal.position)
+    room_usd = exposed_usd - protected_usd
+    if room_usd <= 0:
+        raise Unknown("hedged", f"already hedged: layers protect {protected_usd:,.0f} of {exposed_usd:,.0f} USD exposed in {proposal.position}")
+    if proposal.notional_usd <= room_usd:
+        return proposal
+    return resize(proposal, room_usd, f"cut to the {room_usd:,.0f} USD that layers leave unprotected of {proposal.position}")
 
 
 def _delta_usd(view: View, exposure: Together, asset: str) -> float:

@@ -107,7 +107,7 @@ class Pool:
     supply: int
     fee: int
     generation: Generation = "ng"
-    offpeg: int = 0
+    offpeg: int = FEE_UNIT
 
 
 def withdrawal_of_one_coin(pool: Pool, shares: int, coin: int) -> int:
@@ -186,7 +186,7 @@ class StableSwap:
     def deltas(self, scenario: Scenario) -> Mapping[str, Values]:
         prices = self._prices(scenario)
         held = self.invariant * _balances(prices / prices.min(axis=0), self.ann)
-        found = dict.fromkeys(self.coins, np.zeros(prices.shape[1:]))
+        found = dict.fromkeys(self.coins, np.zeros(()))
         for coin, rate, amount in zip(self.coins, self.rates, held, strict=True):
             found[coin] = found[coin] + amount / rate
         return {coin: _shaped(amount) for coin, amount in found.items()}
@@ -196,7 +196,7 @@ class StableSwap:
         prices = self._prices(scenario)
         lowest = prices.min(axis=0)
         second = self.invariant * _hessian(prices / lowest, self.ann) / lowest
-        found = dict.fromkeys(self.coins, np.zeros(prices.shape[1:]))
+        found = dict.fromkeys(self.coins, np.zeros(()))
         for i, coin in enumerate(self.coins):
             for k, other in enumerate(self.coins):
                 if coin == other:
@@ -227,8 +227,7 @@ def _balances(ratios: Floats, ann: float) -> Floats:
     With the multiplier l the condition is l p_i = Ann + K / x_i, K = D^(n+1) / (n^n prod x): so x_i = K / u_i with u_i = l p_i - Ann, and
     K^(n+1) = prod u / n^n. With t = l - Ann the invariant Ann (sum x - 1) + 1 - K = 0 falls in t: it is halved down on log t.
     """
-    low = np.full(ratios.shape[1:], -LOG_BOUND)
-    high = -low
+    low, high = np.array(-LOG_BOUND), np.array(LOG_BOUND)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         k, u = _parts(ratios, ann, np.exp(middle))

@@ -14,8 +14,9 @@ from monitor.core.liquidation import LENDING_KINDS, known_sigma, of_account, of_
 from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS, SIDES, fees_in, readings, unit
 from monitor.core.loss import loss_of
 from monitor.core.perpetual import funding_carry_usd
-from monitor.core.positions.uniswap_v3 import pool_asset
-from monitor.core.tokens import STABLES, underlying
+from monitor.core.positions.uniswap_v3 import pool_token
+from monitor.core.redemption import rate
+from monitor.core.tokens import STABLES, STAKED, underlying
 from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
@@ -84,7 +85,7 @@ def range_of(view: View, position: Position) -> Range:
     known = readings(view, "position.tick", position)
     inside = np.flatnonzero((lower <= known.value) & (known.value < upper))
     left = int(inside[-1]) + 1 if len(inside) else 0
-    asset0, asset1 = (pool_asset(view, position, side) for side in SIDES)
+    asset0, asset1 = (_shown(pool_token(view, position, side)) for side in SIDES)
     found = Range(
         state="below" if tick < lower else "above" if tick >= upper else "inside",
         lower=TICK_BASE**lower * scale,
@@ -95,6 +96,11 @@ def range_of(view: View, position: Position) -> Range:
         out_hours=_hours(view, position, inside=False),
     )
     return _turned(found, f"{asset0} per {asset1}") if asset0 in STABLES and asset1 not in STABLES else found
+
+
+def _shown(token: str) -> str:
+    """A pool's price is of its own tokens: one that redeems for more than one coin keeps its name."""
+    return token if token.upper() in STAKED else underlying(token)
 
 
 def _turned(of: Range, unit_of_it: str) -> Range:
@@ -122,7 +128,7 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
     """
     if position.kind not in RANGED_KINDS:
         raise Unknown("inside", FEES_STAY)
-    worth = {side: spot_usd(view, pool_asset(view, position, side)) / unit(view, position, side) for side in SIDES}
+    worth = {side: _token_usd(view, pool_token(view, position, side)) / unit(view, position, side) for side in SIDES}
     uncollected = fsum(float(newest(view, f"position.fees{side}", position).value) * worth[side] for side in SIDES)
     try:
         earned = fsum(_earned(view, position, side) * worth[side] for side in SIDES)
@@ -134,6 +140,10 @@ def fees_of(view: View, position: Position, unknown: dict[str, str]) -> Fees:
         unknown["fees.annual"] = f"it was in range for {hours:.1f} of at least {LEAST_IN_RANGE_HOURS:.0f} hours that a year's fees are reckoned from"
         return Fees(uncollected, earned, hours)
     return Fees(uncollected, earned, hours, earned * HOURS_A_YEAR / hours)
+
+
+def _token_usd(view: View, token: str) -> float:
+    return spot_usd(view, underlying(token)) * rate(view, token)
 
 
 def _earned(view: View, position: Position, side: int) -> float:
@@ -173,14 +183,14 @@ def _interest(view: View, position: Position, side: str, unknown: dict[str, str]
         for place, asset in enumerate(position.assets):
             coins = float(newest(view, f"account.{side}.{asset}", position).value)
             if coins and (place == 0 or position.kind != "compound-v3"):
-                total += coins * spot_usd(view, underlying(asset)) * _rate(view, position, side, asset)
+                total += coins * _token_usd(view, asset) * _interest_rate(view, position, side, asset)
     except Unknown as why:
         unknown[f"carry.{side}"] = why.reason
         return None
     return total
 
 
-def _rate(view: View, position: Position, side: str, asset: str) -> float:
+def _interest_rate(view: View, position: Position, side: str, asset: str) -> float:
     metric = "lending.supply_apy" if side == "supplied" else "lending.borrow_apr"
     subject = f"lending:{position.chain}/{position.kind}/{asset}"
 

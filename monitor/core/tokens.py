@@ -59,7 +59,10 @@ ASSET_OF: dict[tuple[str, int], str] = {
 
 # The tokens of the table above that are named by the coin they redeem for, by their own names.
 _WRAPPED = {"WETH": "ETH", "WBTC": "BTC"}
-_UNDERLYING = {"WETH": "ETH", "STETH": "ETH", "WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
+# One of these redeems for more than one coin, and for more each day: it counts as core/redemption.py says. Lido, Rocket Pool, Coinbase.
+STAKED = {"WSTETH": "ETH", "CBETH": "ETH", "RETH": "ETH"}
+# One of these redeems for one coin: WETH by its contract, stETH by growing in number; wrapped BTC by the word of who holds the coins.
+_UNDERLYING = {**STAKED, "WETH": "ETH", "STETH": "ETH", "WBTC": "BTC", "CBBTC": "BTC", "TBTC": "BTC"}
 # BTC and ETH, and what stands for them: sold in any size within a day.
 MAJORS = frozenset({"BTC", "ETH", *_UNDERLYING})
 STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO", "CRVUSD", "PYUSD", "FDUSD", "TUSD", "USDBC"})
@@ -67,10 +70,22 @@ STABLES = frozenset({"USDC", "USDT", "DAI", "USDS", "USDE", "FRAX", "LUSD", "GHO
 LISTED = frozenset({"SPX", "ES", "VIX", "VXX", "UVXY"})
 """What trades at US exchanges: no coin, and with no perpetual or funding."""
 
+COUNTER = frozenset({"VIX", "VXX", "UVXY"})
+"""What rises as markets fall."""
+
 
 def underlying(asset: str) -> str:
     """The asset whose price a wrapped or staked one follows, and whose perpetual hedges it; any other asset is its own."""
     return _UNDERLYING.get(asset.upper(), asset)
+
+
+def belied(chain: str, token: int, declared: str) -> str:
+    """What a well-known token is, where `declared` calls it by another name than its own or its coin's (WETH, ETH); empty where it does not.
+
+    A chain's own coin, at address 0, has names enough (POL, MATIC) and is believed.
+    """
+    known = ASSET_OF.get((chain, token), "") if token else ""
+    return known if known != _WRAPPED.get(declared.upper(), declared) else ""
 
 
 def token_of(chain: str, asset: str) -> str:

@@ -162,7 +162,7 @@ def _sums(view: View, subject: str, source: str, back_ms: int) -> Held:
     at = np.intersect1d(windows["stables"].at, windows["majors"].at)
     if not len(at):
         raise Unknown("missing", f"{source} gives stables and majors of {subject} at no one time")
-    columns = {name: held_at(window, at, 0) for name, window in windows.items()}
+    columns = {name: window.value[np.isin(window.at, at)] for name, window in windows.items()}
     return Held(source, at, windows["stables"].cadence_ms, columns, in_usd=True)
 
 

@@ -35,7 +35,7 @@ def growth_above_zero(histogram: ArrayLike, bars: int = EXPANDING_BARS) -> Float
     Above 0 exactly where all rows are above zero and expanding.
     """
     rows = _windows(histogram, bars)
-    return np.asarray(np.minimum(rows[:, 0], np.diff(rows, axis=-1).min(axis=-1)))
+    return np.asarray(np.minimum(rows[:, 0], np.diff(rows, axis=1).min(axis=1)))
 
 
 def zero_crossing(line: ArrayLike) -> Floats:
@@ -52,9 +52,9 @@ def trend(values: ArrayLike, bars: int, samples: int = TREND_SAMPLES) -> Floats:
     """
     series = np.asarray(values, dtype=np.float64)
     change = np.full(series.size, np.nan)
-    change[bars:] = series[bars:] - series[: max(0, series.size - bars)]
+    change[bars:] = series[bars:] - series[:-bars]
     # Each from a window of its own: a running sum would differ in its last bits from what live sees.
-    deviation = _windows(change, samples).std(axis=-1)
+    deviation = _windows(change, samples).std(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((change == 0) & np.isfinite(deviation), 0.0, change / deviation)
 
@@ -80,18 +80,18 @@ def weakens(values: ArrayLike, bars: int) -> Bools:
     The method's words for the A/D line (10 days) and for price to cash flow (20 days: it deteriorates).
     """
     series = np.asarray(values, dtype=np.float64)
-    return np.asarray((series < _windows(series, bars).mean(axis=-1)) & falling(series, bars))
+    return np.asarray((series < _windows(series, bars).mean(axis=1)) & falling(series, bars))
 
 
 def bars_since_high(values: ArrayLike, bars: int = HIGH_BARS) -> Floats:
     """How many bars ago the highest of the last `bars` was, the newest where several tie; NaN before there are so many."""
     rows = _windows(values, bars)
-    return np.where(np.isnan(rows).any(axis=-1), np.nan, np.argmax(rows[:, ::-1], axis=-1))
+    return np.where(np.isnan(rows).any(axis=1), np.nan, np.argmax(rows[:, ::-1], axis=1))
 
 
 def share_of_high(values: ArrayLike, bars: int = HIGH_BARS) -> Floats:
     """Each value as a share of the highest of the last `bars`, to 12 decimals; NaN before there are so many."""
-    return np.asarray(np.round(np.asarray(values, dtype=np.float64) / _windows(values, bars).max(axis=-1), 12))
+    return np.asarray(np.round(np.asarray(values, dtype=np.float64) / _windows(values, bars).max(axis=1), 12))
 
 
 def month_end_median(at_ms: ArrayLike, values: ArrayLike, months: int = MEDIAN_MONTHS, minimum: int = MEDIAN_MINIMUM) -> Floats:

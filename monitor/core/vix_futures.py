@@ -5,6 +5,7 @@ a contract settles on the Wednesday 30 days before the third Friday of the month
 holiday, on the business day before that Wednesday.
 """
 
+import itertools
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -18,7 +19,7 @@ CONTRACTS = 4
 
 
 def expiry(year: int, month: int) -> int:
-    """The final settlement day of the contract of one month; it trades until the day before."""
+    """The final settlement day of the contract of one month (13 is January of the next year); it trades until the day before."""
     of_options = _third_friday(year + month // 12, month % 12 + 1)
     wednesday = of_options - timedelta(days=30)
     moved = not _is_open(wednesday) or not _is_open(of_options)
@@ -31,8 +32,8 @@ def expiries_after(day: int, count: int) -> tuple[int, ...]:
     On its own settlement day a contract is gone: it settles at the open, and the next one is the front.
     """
     first = date.fromisoformat(iso(day)[:10])
-    months = [(first.year + place // 12, place % 12 + 1) for place in range(first.month - 1, first.month + count)]
-    return tuple(end for end in (expiry(year, month) for year, month in months) if end > day)[:count]
+    ends = (expiry(first.year, month) for month in itertools.count(first.month))
+    return tuple(itertools.islice((end for end in ends if end > day), count))
 
 
 def curve(day: int, settlements: Mapping[int, float]) -> tuple[dict[str, float], list[str]]:

@@ -164,6 +164,7 @@ def _shares() -> list[Metric]:
     """Positions that are a share of a pool or a vault, and wallets."""
     return [
         Metric("position.amount.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that the position would redeem now"),
+        Metric("position.decimals.<asset>", "digits", POSITION, 0, 255, "decimals of one token of the position", exact=True),
         Metric("position.shares", "shares", POSITION, 0, UINT256, "shares of a pool or a vault", exact=True),
         Metric("position.share_price", "tokens", POSITION, 0, 1e18, "tokens for one whole share of a vault"),
         Metric("pool.balance.<asset>", "tokens", POOL, 0, 1e18, "amount of one token in a pool"),
@@ -236,6 +237,7 @@ def _treasuries() -> list[Metric]:
         part("others", "other tokens of a treasury"),
         part("receivables", "what is owed to a treasury within a year"),
         part("liabilities", "what a treasury owes within a year"),
+        Metric("treasury.decimals.<asset>", "digits", PROTOCOL, 0, 255, "decimals of one token in a treasury's wallets", exact=True),
         Metric("treasury.tokens.<asset>", "tokens", PROTOCOL, 0, 1e18, "amount of one token in a treasury's wallets"),
     ]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from monitor.core.bars import best_bars
 from monitor.core.exposure import Values
 from monitor.core.implied import volatility
-from monitor.core.tokens import LISTED, STABLES, underlying
+from monitor.core.tokens import COUNTER, LISTED, STABLES, underlying
 from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -112,8 +112,13 @@ def horizon_sigma(view: View, asset: str, days: float = HORIZON_DAYS) -> float:
 def shocked(view: View, assets: Iterable[str], sigmas: Values, days: float = HORIZON_DAYS) -> Mapping[str, Values]:
     """What each price is multiplied by in a move of so many sigmas of `days`: exp(sigmas x sigma_H). `sigmas` is a number or an array.
 
-    *(reading)* All assets move the same way, as if their correlation were one. Stablecoins stay: losing a peg is a jump of its own, not a part
-    of the market's move. Raises Unknown, naming the asset, where a volatility is not known.
+    *(reading)* All assets move the same way, as if their correlation were one, and what is on the VIX the other way. Stablecoins stay: losing a
+    peg is a jump of its own, not a part of the market's move. Raises Unknown, naming the asset, where a volatility is not known.
     """
     still = 0.0 * sigmas
-    return {asset: np.exp(still if asset in STABLES else sigmas * horizon_sigma(view, asset, days)) for asset in assets}
+    return {asset: np.exp(still if asset in STABLES else sigmas * with_market(asset) * horizon_sigma(view, asset, days)) for asset in assets}
+
+
+def with_market(asset: str) -> int:
+    """-1 for what rises as markets fall, else +1."""
+    return -1 if asset in COUNTER else 1

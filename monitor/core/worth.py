@@ -106,11 +106,23 @@ class Standing:
 
 
 def newest(view: View, metric: str, position: Position, *, fresh: bool = True) -> Evidence:
-    """The newest value of a position's own metric. Raises Unknown where it was never read, or (if `fresh` is asked) not lately."""
+    """The newest value of a position's own metric, of the source that spoke last: another may have read what had this id before.
+
+    Raises Unknown where it was never read, or (if `fresh` is asked) not lately.
+    """
     sources = view.sources(metric, position.id)
     if not sources:
         raise Unknown("missing", f"the state of position {position.id} was not read yet")
-    return view.newest(metric, position.id, sources[0], fresh=fresh)
+    last = max(sources, key=lambda source: _spoke(view, metric, position, source)) if len(sources) > 1 else sources[0]
+    return view.newest(metric, position.id, last, fresh=fresh)
+
+
+def _spoke(view: View, metric: str, position: Position, source: str) -> int:
+    """When a source last said it; 0 where that time is still to come."""
+    try:
+        return view.newest(metric, position.id, source, fresh=False).at
+    except Unknown:
+        return 0
 
 
 def of_one_block(points: Iterable[Evidence], what: str) -> tuple[str, int]:

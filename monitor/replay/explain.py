@@ -5,6 +5,7 @@ from typing import Any
 
 from monitor.core.codec import plain
 from monitor.core.engine import Engine
+from monitor.core.ledger import Ledger
 from monitor.core.rule import Rule
 from monitor.core.scope import exposed_positions
 from monitor.core.settings import Settings
@@ -16,6 +17,7 @@ from monitor.registry import Catalogue
 from monitor.replay.runner import by_knowledge
 from monitor.store.sqlite import SqliteStore
 
+LATER = "known later than decided"
 WORST_FIRST = (State.FIRED, State.UNKNOWN, State.QUIET, State.NOT_CONFIGURED)
 
 
@@ -35,7 +37,10 @@ def explain(store: SqliteStore, settings: Settings, rule: str, subject: str | No
     answer = _answer(engine, chosen, at) | {"rule_set": settings.rule_set}
     live = store.verdict_in_force(rule, chosen.subject, at)
     if live is not None and live.verdict.state != answer["verdict"]:
-        answer["live"] = {"verdict": live.verdict.state, "since": live.at, "reason": live.verdict.reason, "note": "known later than decided"}
+        answer["live"] = {"verdict": live.verdict.state, "since": live.at, "reason": live.verdict.reason, "note": LATER}
+    recorded = _of(store.ledger(at), chosen)
+    if live is not None and {layer["id"] for layer in recorded} != {layer["id"] for layer in answer["layers"]}:
+        answer["live_layers"] = recorded
     if position:
         answer["position"] = position
     answer["others"] = [_brief(engine, i) for i in instances if i != chosen]
@@ -88,11 +93,11 @@ def _answer(engine: Engine, instance: Instance, at: int) -> dict[str, Any]:
     answer |= {name: getattr(verdict, name) for name in ("value", "threshold", "distance") if getattr(verdict, name) is not None}
     answer |= {"reason": verdict.reason, "episode": {"open_since": episode.since} if episode else None}
     answer |= {"conditions": [plain(c) for c in verdict.conditions], "evidence": evidence, "rule_set": engine.settings.rule_set}
-    return answer | {"layers": _layers(engine, instance), "refused": _refused(engine, instance), "exposed": _exposed(engine, instance)}
+    return answer | {"layers": _of(engine.state.ledger, instance), "refused": _refused(engine, instance), "exposed": _exposed(engine, instance)}
 
 
-def _layers(engine: Engine, instance: Instance) -> list[dict[str, Any]]:
-    own = [layer for layer in engine.state.ledger if (layer.proposal.rule, layer.proposal.subject) == instance]
+def _of(ledger: Ledger, instance: Instance) -> list[dict[str, Any]]:
+    own = [layer for layer in ledger if (layer.proposal.rule, layer.proposal.subject) == instance]
     return [
         {"id": x.id, "state": x.state, "at": x.proposed_at, "reason": x.reason, "proposal": plain(x.proposal), "gates": plain(x.gates)} for x in own
     ]
@@ -112,7 +117,10 @@ def sentences(answer: dict[str, Any]) -> list[str]:
         told.append(f"  - {leg['name']}: {leg['state']}{numbers}{distance}: {leg.get('reason', '')}")
     if answer["episode"]:
         told.append(f"  episode open since {iso(answer['episode']['open_since'])}")
-    told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}: {layer['reason']}" for layer in answer["layers"]]
+    recorded = answer.get("live_layers")
+    rethought = "" if recorded is None else f", in replay alone ({LATER})"
+    told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}{rethought}: {layer['reason']}" for layer in answer["layers"]]
+    told += [f"  layer {layer['id']} {layer['state']} {iso(layer['at'])}, on record: {layer['reason']}" for layer in recorded or ()]
     told += [f"  refused {iso(held['at'])}: {held['reason']}" for held in answer["refused"]]
     if "live" in answer:
         live = answer["live"]

@@ -1,6 +1,7 @@
 """What is at risk: each position at the prices that may decide, and the book they make together with the layers in force."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from monitor.core.book import Position
@@ -15,7 +16,7 @@ from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation
 from monitor.sinks.position_view import position_view
-from monitor.sinks.risk_view import risk_view, says
+from monitor.sinks.risk_view import part_stress, risk_view, says
 from monitor.sinks.shapes import present
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ TIERS = ("short", "intermediate", "structural")
 def book_view(engine: "Engine", view: View, now: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The book, and its positions in the order of the configuration.
 
-    `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others and `unvalued` names what is missing.
+    `equity_usd` is absent while a position cannot be valued; then `valued_usd` is the sum of the others, `valued_stress` what
+    these would lose by themselves, and `unvalued` names what is missing.
     """
     valued: dict[str, Valuation | Unknown] = {p.id: _value(view, p) for p in engine.settings.positions}
     positions = [{**position_view(view, p, valued[p.id]), "layers": _layers(engine, p)} for p in engine.settings.positions]
@@ -46,6 +48,7 @@ def book_view(engine: "Engine", view: View, now: int) -> tuple[dict[str, Any], l
         equity_usd=equity_usd,
         valued_usd=held_usd if 0 < len(unvalued) < len(valued) else None,
         unvalued=unvalued or None,
+        valued_stress=part_stress(_without(engine, view, unvalued)) if 0 < len(unvalued) < len(valued) else None,
         net_delta_usd=delta or None,
         protected_ratio=_protected(view, valued) if not unvalued else None,
         capital_usd=capital_usd,
@@ -53,6 +56,12 @@ def book_view(engine: "Engine", view: View, now: int) -> tuple[dict[str, Any], l
         risk=risk_view(view) or None,
     )
     return {**book, "says": says(book) if positions else []}, positions
+
+
+def _without(engine: "Engine", view: View, unvalued: list[str]) -> View:
+    """The same for a book without these positions: to be shown, and nothing is decided by it."""
+    known = tuple(one for one in engine.settings.positions if one.id not in unvalued)
+    return View(view.market, engine.state, view.now, replace(engine.settings, positions=known))
 
 
 def _value(view: View, position: Position) -> Valuation | Unknown:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+COMMAND = "hedge-monitor"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -61,13 +62,14 @@ class ShellFacts:
     `clock_ms` is the engine's clock at this instant (the wall's when live, the story's in a demo): by it ages grow when no event comes.
     `deliveries` counts by (channel, outcome), `alerts_by_type` since the start; `collect_seconds` is the last pass of each source.
     `clock_skew_seconds` is our clock less what three hosts or more say, `clock_trouble` what is wrong with it.
-    `decisions` and `chart` come from `Decisions.recent` and `Chart.draw`.
+    `command` is what to type for this store before a command's name. `decisions` and `chart` come from `Decisions.recent` and `Chart.draw`.
     """
 
     wall_now_ms: int
     started_at: int
     version: str
     clock_ms: int | None = None
+    command: str = COMMAND
     notice: str = ""
     story: Story | None = None
     outbox_pending: int | None = None

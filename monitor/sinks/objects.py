@@ -62,6 +62,7 @@ Now
   started_at: time
   version: text
   rule_set: text -- hash of everything that can change a decision
+  command: text -- what to type for this store before the name of a command
   notice?: text
   story?: Story
 Sight
@@ -119,10 +120,16 @@ Session
 Greeks
   gamma_usd?: usd -- what the delta gains in a rise of 1%
   vega_usd?: usd -- for one volatility point more
+PartStress
+  sigmas: number
+  days: number
+  fall_usd: usd -- lost in a fall, without layers; negative where gained
+  rise_usd: usd
 Stress
   sigmas: number
   days: number
   direction: fall|rise -- in which the book without layers loses more
+  moves: {number} -- by asset, as fractions of today's price
   loss_usd: usd -- without layers; negative where it gains both ways
   protected_loss_usd: usd -- with the layers in force
   exposure_usd: usd -- delta at that price, positive where it loses
@@ -161,6 +168,7 @@ Book
   equity_usd?: usd -- what is held, perps at their margin; absent while a position cannot be valued
   valued_usd?: usd -- then, the sum of those that can
   unvalued?: [text]
+  valued_stress?: PartStress -- what those that can be valued would lose by themselves in either direction: which is adverse is not known
   net_delta_usd?: {usd} -- by asset, over the positions that can be valued and the layers in force
   protected_ratio?: number -- notional of the layers in force over the exposure at the adverse price
   capital_usd?: usd
@@ -182,12 +190,14 @@ BreakEven
   with_cost: BreakEvens
 Path
   sigmas: number
-  price_usd: usd -- of the position's risk asset
+  price_usd: usd -- of what a perpetual is sold on, else of the position's risk asset
   layer_usd: usd -- gained by the layer, net of its cost
   layer_return: number -- on its capital
   hedged_usd: usd
   hedged_return: number -- of position and layer, on their capital
   kind: holding-period|xirr
+  loss_usd?: usd -- impermanent loss of the LP there, without its fees
+  loss_offset?: number -- share of it that the layer makes good net of cost, plain delta against the deposit left out
 Thin
   depth_down: number
   cost_usd: usd
@@ -199,6 +209,7 @@ Returns
   break_even: BreakEven
   lens: [Thin] -- with depth down and funding at its 99th percentile
   iv_basis: text
+  loss_offset_unknown?: text
 Fees
   uncollected_usd: usd
   earned_usd?: usd -- over the last 30 days
@@ -232,6 +243,7 @@ Position
   chain?: text
   layers: [HeldLayer]
   unknown?: text -- why it cannot be valued
+  holds?: text -- the contracts, of options and condors
   value_usd?: usd -- its equity: of a perp its margin and profit
   basis?: text -- how it was priced, where there is more than one way: the quotes of its options, or their model
   amounts?: {number}
@@ -247,7 +259,6 @@ Position
   liquidations?: [Liquidation]
   break_even?: BreakEven -- in 7 days
   break_even_unknown?: text
-  basis?: text -- how it was priced, where there is more than one way
   missing?: {text} -- what applies and cannot be said, and why
   says?: [text] -- how it stands, in words
   amount0?: exact

@@ -23,7 +23,7 @@ BENT = frozenset({"curve", "balancer", "option", "iron-condor"})
 
 def position_view(view: View, position: Position, value: Valuation | Unknown) -> dict[str, Any]:
     """What is known of a position. The chain's own integers need no price, so they stand beside `unknown` too."""
-    named = {"id": position.id, "kind": position.kind, **present(chain=position.chain), **_exact(view, position)}
+    named = {"id": position.id, "kind": position.kind, **present(chain=position.chain, holds=_holds(position)), **_exact(view, position)}
     if isinstance(value, Unknown):
         return {**named, "unknown": value.reason}
     stands = standing(view, position, value)
@@ -37,7 +37,6 @@ def position_view(view: View, position: Position, value: Valuation | Unknown) ->
         **plain(replace(stands, unknown={})),
         **present(missing=dict(stands.unknown) or None),
         **_break_even(view, position, value),
-        **present(basis=value.basis),
         "says": [
             *([value.basis] if value.basis else []),
             *_condor(view, position, value),
@@ -54,6 +53,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _holds(position: Position) -> str | None:
+    """Contracts in words: the amounts of an option are its delta, and not what was bought."""
+    if position.kind == "option":
+        return f"{position.size:,.6g} {position.asset} {position.right}s at {position.strike:,.6g} USD, to {position.expiry}"
+    if position.kind == "iron-condor":
+        return (
+            f"{position.size:,.6g} {position.asset} condors at {'/'.join(f'{strike:,.6g}' for strike in position.strikes)} USD, to {position.expiry}"
+        )
+    return None
 
 
 def _exact(view: View, position: Position) -> dict[str, Any]:

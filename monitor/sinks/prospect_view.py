@@ -18,7 +18,10 @@ def returns_view(view: View, proposal: Proposal) -> dict[str, Any]:
     except Unknown as why:
         return {"returns_unknown": why.reason}
     lens = [{"depth_down": down, **_prospect(thin)} for down, thin in sorted(outlook.lens.items())]
-    return {"returns": {**_prospect(outlook.prospect), "lens": lens, "iv_basis": outlook.basis}}
+    found = _prospect(outlook.prospect)
+    for path, offset in zip(found["paths"], outlook.offsets, strict=False):
+        path.update(present(loss_usd=offset.loss_usd, loss_offset=offset.ratio))
+    return {"returns": {**found, "lens": lens, "iv_basis": outlook.basis, **present(loss_offset_unknown=outlook.offsets_unknown or None)}}
 
 
 def _prospect(found: Prospect) -> dict[str, Any]:

@@ -69,10 +69,23 @@ def _stress(view: View) -> dict[str, Any]:
         "sigmas": SHOCK_SIGMAS,
         "days": HORIZON_DAYS,
         "direction": "fall" if both.sign < 0 else "rise",
+        "moves": {asset: float(there.price(asset)) / view.price_usd(asset) - 1 for asset in sorted(whole.assets - STABLES)},
         "loss_usd": both.loss_usd,
         "protected_loss_usd": protected,
         "exposure_usd": stressed_exposure_usd(view),
     }
+
+
+def part_stress(part: View) -> dict[str, float] | None:
+    """What the positions of `part`, a book of which some are left out, lose in a fall and in a rise, without layers. None where not known.
+
+    Both, since what is left out may turn which of them is adverse.
+    """
+    try:
+        both = moves(part)
+    except Unknown:
+        return None
+    return {"sigmas": SHOCK_SIGMAS, "days": HORIZON_DAYS, "fall_usd": both.fall_usd, "rise_usd": both.rise_usd}
 
 
 def _tail(tail: Tail) -> dict[str, Any]:
@@ -101,11 +114,13 @@ def says(book: Mapping[str, Any]) -> list[str]:
         said.append(f"Net delta{partly}: " + ", ".join(f"{asset} {usd:+,.0f} USD" for asset, usd in book["net_delta_usd"].items()))
     if "stress" in risk:
         said.append(_bad_week(risk["stress"]))
+    if "valued_stress" in book:
+        said.append(_part_week(book["valued_stress"], book["unvalued"]))
     if risk.get("historical", {}).get("states", 0) > 1:
         said.append(_bad_day(risk["historical"]))
     if "scenario" in risk:
         worst = risk["scenario"]
-        said.append(f"Of the named stress days and sigma moves the worst, {worst['worst']}, would cost {worst['es_99_usd']:,.0f} USD today")
+        said.append(f"Of the named stress days and sigma moves the worst, {worst['worst']}, would {_comes_to(worst['es_99_usd'])} today")
     if "beta" in risk:
         said.append(f"Beta to the S&P 500 {risk['beta']['value']:.2f}, give or take {risk['beta']['standard_error']:.2f}")
     if "capital" in risk:
@@ -122,9 +137,19 @@ def _equity(book: Mapping[str, Any]) -> str:
 
 
 def _bad_week(stress: Mapping[str, Any]) -> str:
-    move = f"A {stress['direction']} of {stress['sigmas']:g} sigma in {stress['days']:.0f} days would cost {stress['loss_usd']:,.0f} USD"
+    move = f"A {stress['direction']} of {stress['sigmas']:g} sigma in {stress['days']:.0f} days would {_comes_to(stress['loss_usd'])}"
     hedged = stress["protected_loss_usd"]
-    return move if hedged == stress["loss_usd"] else f"{move} without layers and {hedged:,.0f} with those in force"
+    return move if hedged == stress["loss_usd"] else f"{move} without layers, and {_comes_to(hedged)} with those in force"
+
+
+def _part_week(stress: Mapping[str, Any], without: list[str]) -> str:
+    move = f"a fall of {stress['sigmas']:g} sigma in {stress['days']:.0f} days would {_comes_to(stress['fall_usd'])}"
+    missing = ", ".join(without)
+    return f"Without {missing}: {move}, a rise {_comes_to(stress['rise_usd'])}, layers left out; what {missing} would add or take is not known"
+
+
+def _comes_to(loss_usd: float) -> str:
+    return f"cost {loss_usd:,.0f} USD" if loss_usd >= 0 else f"bring {-loss_usd:,.0f} USD"
 
 
 def _capital(capital: Mapping[str, Any]) -> list[str]:

@@ -65,8 +65,8 @@ def now_view(engine: "Engine", facts: ShellFacts, now: int) -> dict[str, Any]:
         done = min(1.0, max(0.0, (now - story.from_ms) / span))
         shown = present(from_ms=story.from_ms, to_ms=story.to_ms, speed=story.speed, done=done, title=story.title)
     return present(
-        at=now, wall=facts.wall_now_ms, started_at=facts.started_at, version=facts.version, notice=facts.notice, story=shown,
-        rule_set=engine.settings.rule_set,
+        at=now, wall=facts.wall_now_ms, started_at=facts.started_at, version=facts.version, command=facts.command, notice=facts.notice,
+        story=shown, rule_set=engine.settings.rule_set,
     )  # fmt: skip
 
 

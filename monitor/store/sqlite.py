@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from monitor.core.effects import Alerted, Effect, Judged, LayerMoved
 from monitor.core.events import Batch, Event
+from monitor.core.ledger import Ledger
 from monitor.core.observation import Observation, SeriesKey
 from monitor.errors import StoreError
 from monitor.store.inbox import Inbox
@@ -310,6 +311,14 @@ class SqliteStore:
         row = self.connection.execute(f"SELECT body FROM verdicts WHERE {where}", (at, rule, subject)).fetchone()
         found = None if row is None else read_effect(row[0])
         return found if isinstance(found, Judged) else None
+
+    def ledger(self, at: int) -> Ledger:
+        """The layers that were recorded live, as they stood at an instant."""
+        found = Ledger()
+        for (body,) in self.connection.execute("SELECT body FROM ledger WHERE at <= ? ORDER BY seq, n", (at,)):
+            if isinstance(moved := read_effect(body), LayerMoved):
+                found.fold(moved)
+        return found
 
     def ticks(self) -> Iterator[int]:
         return (row[0] for row in self.connection.execute("SELECT now FROM log WHERE kind = 'tick' ORDER BY seq"))

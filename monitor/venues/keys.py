@@ -11,7 +11,7 @@ from typing import NamedTuple
 from monitor.core.decode import field, items, text, whole
 from monitor.errors import BadPayload
 
-READING = frozenset({"enableReading", "enableFixReadOnly"})
+READING = frozenset({"enableReading", "enableFixReadOnly", "ipRestrict"})
 # Without these three the answer is not the one that was asked for.
 TELLING = ("enableWithdrawals", "enableSpotAndMarginTrading", "enableFutures")
 SHOWN = 5
@@ -25,11 +25,12 @@ class Permissions(NamedTuple):
 
 
 def of_binance(body: object) -> list[str]:
-    """Every `enable..` and `permits..` that is on and is not reading."""
+    """Whatever is on and neither reading nor the binding to an address; `enable..` and `permits..` must be plainly on or off."""
     flags = field(body, kind=dict)
     for name in TELLING:
         field(flags, name, kind=bool)
-    return [name for name in flags if str(name).startswith(("enable", "permits")) and field(flags, name, kind=bool) and name not in READING]
+    rights = {str(name): field(flags, name, kind=bool) if str(name).startswith(("enable", "permits")) else on is True for name, on in flags.items()}
+    return [name for name, on in rights.items() if on and name not in READING]
 
 
 def of_bybit(body: object) -> list[str]:

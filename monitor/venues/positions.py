@@ -71,19 +71,23 @@ WAYS: Mapping[str, Ways] = {
 }
 
 
-def parse(found: Rows, ways: Ways, symbols: frozenset[str]) -> tuple[dict[str, list[Held]], list[str]]:
-    """What is held by base asset, of the markets `symbols`, and why rows were refused.
+def parse(found: Rows, ways: Ways, symbols: frozenset[str]) -> tuple[dict[str, list[Held]], list[str], set[str]]:
+    """What is held by base asset, of the markets `symbols`, why rows were refused, and which other assets are held.
 
-    Of a market that nobody watches no more is read than its name; a row of no market at all might be any. A market of the same asset that is
-    settled otherwise is a part of the exposure that is not read, and is told.
+    Of a market that nobody watches no more is read than its name and that it is open; a row of no market at all might be any. A market of the
+    same asset that is settled otherwise is a part of the exposure that is not read, and is told.
     """
     bases = {symbol.partition("/")[0] for symbol in symbols}
     held: dict[str, list[Held]] = {}
     refused: list[str] = []
+    others = set[str]()
     for place, row in enumerate(found.rows, 1):
         try:
             market = _market(row, found.listed)
-            if market.base not in bases or (contracts := _number(row, "contracts")) == 0:
+            if market.base not in bases:
+                others |= {market.base} if row.get("contracts") != 0 else set()
+                continue
+            if (contracts := _number(row, "contracts")) == 0:
                 continue
             if not market.linear:
                 raise BadPayload(f"{market.symbol}: {INVERSE}")
@@ -92,7 +96,7 @@ def parse(found: Rows, ways: Ways, symbols: frozenset[str]) -> tuple[dict[str, l
             held.setdefault(market.base, []).append(parse_row(row, contracts, ways))
         except BadPayload as problem:
             refused.append(f"position {place}: {problem}")
-    return held, refused
+    return held, refused, others
 
 
 def _market(row: Mapping[str, Any], listed: Mapping[str, Listed]) -> Listed:

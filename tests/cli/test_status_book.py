@@ -4,6 +4,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from monitor.core.units import iso
 from monitor.store.sqlite import SqliteStore
 from tests.cli.speak import Said, speak
@@ -60,8 +62,15 @@ def test_what_is_known_of_a_book_is_not_taken_for_the_whole(tmp_path: Path):
     said = status(config, store)
     assert "Equity not known, for want of wallet" in said.out
     assert "Net delta of 2 of 3 positions: ETH -4,800 USD" in said.out
+    assert "Without wallet: a fall of 1.5 sigma in 7 days would bring " in said.out
+    assert "layers left out; what wallet would add or take is not known" in said.out
     book = json.loads(status(config, store, "--json").out)["book"]
     assert book["unvalued"] == ["wallet"]
+    # A short loses in a rise, which need not be what the whole book loses in: both are told, and no risk of the whole.
+    part = book["valued_stress"]
+    assert part["fall_usd"] < 0 < part["rise_usd"]
+    assert part["rise_usd"] / 4800 + 1 == pytest.approx(1 / (part["fall_usd"] / 4800 + 1))
+    assert "stress" not in book["risk"]
     assert "equity_usd" not in book
     # One position that is not known hides what is said of the whole, and says so once.
     assert sum("no fresh price of USDC" in sentence for sentence in book["says"]) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,6 +249,19 @@ def test_a_market_without_a_known_comet_promises_nothing_and_says_what_to_add() 
     assert SOURCE.provides(watched) == frozenset()
     said = "no Comet of DAI is known there: add comets: {local/DAI: 0x..} to this source"
     assert poll(node(), watched).rejected == [f"lending:local/compound-v3/DAI: {said}"]
+
+
+def test_an_account_that_names_its_collateral_first_is_no_idle_source_and_says_what_to_put_first() -> None:
+    turned = replace(LOAN, assets=("WETH", "USDC"))
+    watched = watch(turned, markets=lending_subjects(turned))
+    assert SOURCE.has_work(watched) and not SOURCE.has_work(watch(markets=()))
+    assert poll(node(), watched) == Harvest(
+        [],
+        [
+            "loan: no Comet of WETH is known there: WETH stands first in assets, where the base asset of the market belongs: put that first, or "
+            "add comets: {local/WETH: 0x..} to this source"
+        ],
+    )
 
 
 @pytest.mark.parametrize(

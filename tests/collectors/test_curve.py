@@ -56,6 +56,8 @@ def test_a_new_pool_is_its_own_token_and_tells_its_rates():
         "position.shares": 19_800 * 10**18,
         "position.amount.USDC": 10_500.0,
         "position.amount.CRVUSD": 9_500.0,
+        "position.decimals.USDC": 6,
+        "position.decimals.CRVUSD": 18,
         "pool.balance.USDC": 1_050_000.0,
         "pool.balance.CRVUSD": 950_000.0,
         "pool.amplification": 200.0,
@@ -123,6 +125,9 @@ def test_well_known_coins_and_ether_need_no_name():
     # Ether has 18 decimals and no contract to ask; the balance of this node was meant for 6.
     assert found["pool.balance.ETH"] == 1_050_000 / 10**12
     assert found["pool.balance.USDC"] == 950_000 * 10**12
+    turned = poll(chain, watch=watched("ethereum", assets=("USDC", "WETH"))).rejected
+    assert turned == [f"lp: its coin {usdc} is USDC, position lp declares WETH: correct assets, in the order of the pool"]
+    assert values(poll(chain, watch=watched("ethereum", assets=("WETH", "USDC"))))["pool.balance.USDC"] == 950_000 * 10**12
     said = "lp: its coin 0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee is not a well-known token"
     assert poll(chain, watch=watched("sepolia", assets=())).rejected[0].startswith(said)
 
@@ -168,6 +173,8 @@ def test_a_holder_without_shares_has_nothing_F_056():
     chain = node("ng")
     chain.say(Call(POOL, "erc20", "balanceOf", (ME,)), 0)
     assert (values(poll(chain))["position.shares"], values(poll(chain))["position.amount.CRVUSD"]) == (0, 0.0)
+    assert list(poll(chain).notes) == [f"lp: account {ME} holds no shares of {POOL}: it is closed, or staked, which is not read"]
+    assert list(poll(node("ng")).notes) == []
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from monitor.collectors.defillama import NOW_SOURCE, DefiLlama, token_readings, tvl_readings
-from monitor.core.book import Watch
+from monitor.collectors.defillama import COIN_IDS, NOW_SOURCE, DefiLlama, token_readings, tvl_readings
+from monitor.core.book import Position, Watch
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR, MINUTE, parse_time
 from monitor.errors import BadPayload, SourceError
@@ -252,3 +252,10 @@ def test_a_coin_that_is_added_is_priced_though_nobody_holds_it() -> None:
     collector = DefiLlama(coins={"WSTETH": "wrapped-steth"})
     assert ("price.usd", "WSTETH") in collector.provides(Watch())
     assert "price.usd/WSTETH" in collector.streams(Watch())
+
+
+def test_the_staked_tokens_that_positions_name_are_priced_since_they_count_by_their_own_price():
+    held = Position(id="w", kind="tokens", amounts={"WSTETH": 1.0, "RETH": 1.0, "CBETH": 1.0, "ETH": 1.0})
+    priced = {subject for metric, subject in DefiLlama().provides(Watch(positions=(held,))) if metric == "price.usd"}
+    assert priced == {"USDC", "USDT", "DAI", "WSTETH", "RETH", "CBETH"}
+    assert (COIN_IDS["RETH"], COIN_IDS["CBETH"]) == ("rocket-pool-eth", "coinbase-wrapped-staked-eth")

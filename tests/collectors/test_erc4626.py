@@ -53,7 +53,18 @@ def values(harvest: Harvest) -> dict[str, float]:
 
 
 def test_what_is_paid_is_after_the_vault_s_fees_and_the_price_of_a_share_before_them() -> None:
-    assert values(poll(node(), "USDC")) == {"shares": 3 * 10**18, "share_price": 1.1, "amount.USDC": 3.267}
+    assert values(poll(node(), "USDC")) == {"shares": 3 * 10**18, "share_price": 1.1, "amount.USDC": 3.267, "decimals.USDC": 6}
+
+
+@pytest.mark.parametrize(("shares", "is_refused"), [(909_090_909_090_909, False), (909_090_909_090_910, True)])
+def test_a_vault_that_pays_nothing_for_what_is_no_dust_is_not_worth_nothing(shares: int, is_refused: bool) -> None:
+    """At 1.1 USDC a share these stand for a hair less, and a hair more, than 1000 raw units."""
+    chain = node(shares=shares)
+    chain.say(of("previewRedeem", shares), 0)
+    harvest = poll(chain, "USDC")
+    said = "v: the vault pays nothing for shares that stand for something: it is paused, or not what it seems"
+    assert list(harvest.rejected) == ([said] if is_refused else [])
+    assert (harvest.readings == []) is is_refused
 
 
 def test_a_vault_that_pays_by_request_counts_at_what_its_shares_stand_for() -> None:
@@ -70,6 +81,11 @@ def test_a_well_known_asset_needs_no_name() -> None:
     ("chain", "assets", "reason"),
     [
         (node(), ("DAI",), "v: its asset is USDC, this position declares DAI: correct assets, or the pool"),
+        (
+            node("0x82af49447d8a07e3bd95bd0d56f35241523fbab1"),
+            ("WSTETH",),
+            "v: its asset is ETH, this position declares WSTETH: correct assets, or the pool",
+        ),
         (node(OTHER), (), f"v: its asset {OTHER} is not a well-known token: add assets: [..] to this position"),
         (node(supply=10), (), "v: 3.000e+18 shares of 1.000e+01 cannot be: ask another node"),
         (node(decimals=78), (), "v: the vault says that it has 78 decimals, which no amount can have"),

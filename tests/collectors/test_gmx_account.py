@@ -118,11 +118,12 @@ def test_a_full_answer_may_not_be_all_there_is():
         read(changed("getAccountPositions", [[row] * 100]))
 
 
-def test_positions_of_assets_that_nobody_watches_are_passed_over_and_an_asset_without_a_market_is_refused():
+def test_positions_of_assets_that_nobody_declared_are_told_and_an_asset_without_a_market_is_refused():
     sol = Position(id="sol", kind="perp", asset="SOL", venue="gmx", account=ACCOUNT)
     harvest = read(positions=[SAMPLE.watch.positions[1], sol])
     assert {r.subject for r in harvest.readings} == {"btc-closed"}
     assert list(harvest.rejected) == ["sol: GMX has no market of SOL with a price here"]
+    assert [note.partition(", ")[0] for note in harvest.notes] == ["gmx: the account of position btc-closed also holds ETH"]
 
 
 def test_a_chain_or_a_contract_that_is_not_known_is_asked_for():

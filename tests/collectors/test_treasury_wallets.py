@@ -70,6 +70,8 @@ def test_balances_of_all_wallets_are_added_in_whole_units_and_the_own_token_is_n
         ("tokens.ETH", "protocol:x"): 1.5,
         ("tokens.USDC", "protocol:x"): 6.000001,
         ("tokens.WETH", "protocol:x"): 0.3,
+        ("decimals.USDC", "protocol:x"): 6,
+        ("decimals.WETH", "protocol:x"): 18,
         ("liabilities_usd", "protocol:x"): 1_000_000,
         ("receivables_usd", "protocol:x"): 20_000,
     }

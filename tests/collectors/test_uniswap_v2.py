@@ -91,6 +91,12 @@ def test_the_share_of_a_fork_is_that_of_its_factory(written: str) -> None:
     assert paid(poll(node(), protocol_shares={PAIR: {"part": 8, "whole": 25}})) == (777, 1750)
 
 
+def test_who_holds_no_shares_is_told_so() -> None:
+    harvest = poll(node(shares=0))
+    assert paid(harvest) == (0, 0)
+    assert list(harvest.notes) == [f"lp: account {ME} holds no shares of {PAIR}: it is closed, or staked, which is not read"]
+
+
 def test_a_share_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="between 0 and 1"):
         build(UniswapV2, {"protocol_shares": {FACTORY: {"part": 6, "whole": 6}}})

@@ -178,6 +178,25 @@ def test_a_state_that_cannot_be_is_refused_with_a_sentence_F_056(call: Call, out
     assert sentence in reason
 
 
+def owner(token_id: int = 7) -> Call:
+    return Call(MANAGER, "uniswap_v3_position_manager", "ownerOf", (token_id,))
+
+
+def test_an_nft_that_left_its_account_is_no_longer_in_the_book_and_a_farm_that_keeps_it_is_its_account() -> None:
+    chain, mine, farm = node(), "0x" + "dA" * 20, "0x" + "5" * 40
+    named = replace(LP, account=mine)
+    chain.say(owner(), mine.lower())
+    assert values(poll(chain, watch(named))) == values(poll(chain, watch(LP)))
+    chain.say(owner(), farm)
+    harvest = poll(chain, watch(named, replace(LP, id="free")))
+    assert {row.subject for row in harvest.readings if row.metric == "position.amount0"} == {"free"}
+    [said] = harvest.rejected
+    assert said.startswith(f"lp: its NFT is held by {farm} and not by account {mine.lower()}: it was sold, moved or staked.")
+    assert list(poll(chain, watch(replace(LP, account=farm))).rejected) == []
+    chain.say_raw(owner(), b"", success=False)
+    assert poll(chain, watch(named)).rejected == ["lp: ownerOf reverted"]
+
+
 def test_a_pool_that_the_factory_does_not_know_is_refused() -> None:
     chain = node()
     chain.say(Call(FACTORY, "uniswap_v3_factory", "getPool", (TOKEN0, TOKEN1, 3000)), "0x" + "0" * 40)

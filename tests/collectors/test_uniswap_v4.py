@@ -224,6 +224,18 @@ def test_storage_of_another_length_is_refused(count: int) -> None:
     assert poll(chain, watch(LP)).rejected == [f"lp: the pool manager answered {count} words of storage instead of 12"]
 
 
+def test_an_nft_that_left_its_account_is_no_longer_in_the_book() -> None:
+    chain, mine, other = node(), "0x" + "dA" * 20, "0x" + "5" * 40
+    owner, named = Call(MANAGER, MANAGER_ABI, "ownerOf", (7,)), replace(LP, account=mine)
+    chain.say(owner, mine.lower())
+    assert values(poll(chain, watch(named))) == VALUES
+    chain.say(owner, other)
+    harvest = poll(chain, watch(named, replace(LP, id="free")))
+    assert values(harvest, "free") == VALUES and values(harvest) == {}
+    [said] = harvest.rejected
+    assert said.startswith(f"lp: its NFT is held by {other} and not by account {mine.lower()}: ")
+
+
 def test_a_record_that_is_not_of_the_pool_it_names_is_refused() -> None:
     chain = hold(node(), 7, info=packed((TOKEN0, TOKEN1, 500, 10, NATIVE)))
     assert poll(chain, watch(LP)) == Harvest([], ["lp: the pool that the position manager names is not the one its record is of"])
@@ -343,7 +355,7 @@ def test_what_is_no_address_is_refused_before_it_is_asked_F_067(settings: Mappin
 def test_each_answer_of_the_two_questions_in_turn_can_fail_the_parse(missing: int) -> None:
     first: list[Any] = [(POOLS,), (KEY, packed(KEY)), (LIQUIDITY,)]
     holding = parse_holding(first, frozenset())
-    assert len(holding_calls(MANAGER, 7)) == len(state_calls(holding, MANAGER, 7)) == 3
+    assert len(holding_calls(MANAGER, LP)) == len(state_calls(holding, MANAGER, 7)) == 3
     second: list[Any] = [([word.to_bytes(32) for word in WORDS],), (6,), (18,)]
     block = Block(1, str(header()["hash"]), "", 1)
     assert len(parse_state("lp", block, holding, second)) == 13

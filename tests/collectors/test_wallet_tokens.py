@@ -37,12 +37,17 @@ def poll(*assets: str, chain: str = "ethereum", chain_id: int = 1, **settings: A
 
 def amounts(harvest: Harvest) -> dict[str, float]:
     assert harvest.rejected == []
-    return {row.metric.removeprefix("position.amount."): row.value for row in harvest.readings}
+    return {row.metric.removeprefix("position.amount."): row.value for row in harvest.readings if ".amount." in row.metric}
 
 
 def test_the_coin_of_the_chain_and_what_wraps_it_are_two_things_at_one_block() -> None:
     harvest, node = poll("ETH", "WETH", "USDC")
     assert amounts(harvest) == {"ETH": 1.5, "WETH": 2.0, "USDC": 7.000001}
+    # The coin of the chain has 18 by the EVM itself, which nothing can change.
+    assert {row.metric: row.value for row in harvest.readings if ".decimals." in row.metric} == {
+        "position.decimals.WETH": 18,
+        "position.decimals.USDC": 6,
+    }
     assert {(row.at, row.block_hash, row.subject) for row in harvest.readings} == {(1_700_000_000_000, node.head["hash"], "w")}
     assert {params[1]["blockHash"] for method, params in node.asked if method == "eth_call"} == {node.head["hash"]}
 

@@ -31,6 +31,34 @@ MISTAKES = {
         "the two tokens of its pool, in the pool's order, this names 3",
     ),
     "pair at a name": (held("uniswap-v2", pool="here"), 2, "positions[0].pool", "must be an address, 0x and 40 hexadecimal digits"),
+    "an NFT in the book by two accounts": (
+        'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 1}, '
+        f"{{id: q, kind: uniswap-v3, chain: base, token_id: 1, account: '0x{'a' * 40}'}}]",
+        2,
+        "positions[1]",
+        "would count twice",
+    ),
+    "an NFT with a tick of its own": (
+        'chains: {base: {rpc: "http://x:1"}}\npositions: [{id: p, kind: uniswap-v3, chain: base, token_id: 1, tick_lower: 0}]',
+        2,
+        "positions[0].tick_lower",
+        "belongs to a range without an NFT",
+    ),
+    "a dYdX subaccount under its two names": (
+        f"positions: [{{id: p, kind: perp, asset: ETH, venue: dydx, account: dydx1{'q' * 38}}}, "
+        f"{{id: q, kind: perp, asset: ETH, venue: dydx, account: dydx1{'q' * 38}/0}}]",
+        1,
+        "positions[1]",
+        "would count twice",
+    ),
+    "F-067 the zero address": (held("uniswap-v2", account="'0x" + "0" * 40 + "'"), 2, "positions[0].account", "is the zero address"),
+    "F-067 the zero address at a venue": (
+        f"positions: [{{id: p, kind: perp, asset: ETH, venue: hyperliquid, account: '0x{'0' * 40}'}}]",
+        1,
+        "positions[0].account",
+        "is the zero address",
+    ),
+    "F-067 a name of ENS": (held("uniswap-v2", account="vitalik.eth"), 2, "positions[0].account", "must be an address, 0x and 40"),
     "vault without holder": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `account`"),
     "vault without vault": ("positions: [{id: p, kind: erc-4626}]", 1, "positions[0]", "a position of kind erc-4626 needs `pool`"),
     "vault with amounts": (held("erc-4626", amounts="{ETH: 1}"), 2, "positions[0].amounts", "does not belong to a position of kind erc-4626"),

@@ -248,6 +248,7 @@ def test_health_is_collateral_at_its_threshold_over_debt() -> None:
 
 def test_what_has_no_threshold_is_no_collateral_and_nothing_owed_is_no_debt() -> None:
     assert health([Holding(WAD, 0, 10**8, 18, Bps(0))]) == health([])
+    assert health([]).threshold == 0
     assert health([]).factor == NO_DEBT == 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF
     assert health_factor(0, Bps(0), 1) == 0
     # Four sevenths: the last digit is rounded half up.

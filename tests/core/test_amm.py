@@ -128,6 +128,7 @@ def test_the_tick_of_a_price_brackets_it(price: int) -> None:
         (lambda: price_of_token0(0, 18, 6), "never initialised"),
         (lambda: price_of_token0(Q96, -1, 6), "decimals0"),
         (lambda: price_of_token0(Q96, 18, 256), "decimals1"),
+        (lambda: price_of_token0(Q96, 256, 18), "decimals0"),
     ],
 )
 def test_nonsense_is_refused_with_a_sentence_F_056(call: Callable[[], object], sentence: str) -> None:

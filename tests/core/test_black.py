@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -90,6 +91,13 @@ def test_a_pinned_option_has_these_greeks():
     assert put == pytest.approx((89.214399752, -0.278134366255, 0.000731472857342, 1.92387381657, -2.49442721125), rel=1e-11)
     on_the_future = black_76("put", 2000.0, 1800.0, 0.8, 30 / 365, 0.04)
     assert on_the_future == pytest.approx((91.0560476753, -0.282035459692, 0.00073517168034, 1.93360222774, -2.56815755871), rel=1e-11)
+
+
+def test_where_no_rate_is_named_it_is_0():
+    assert black_76("put", 2000.0, 1800.0, 0.8, 30 / 365) == black_76("put", 2000.0, 1800.0, 0.8, 30 / 365, 0.0)
+    assert black_scholes("put", 2000.0, 1800.0, 0.8, 30 / 365) == black_scholes("put", 2000.0, 1800.0, 0.8, 30 / 365, 0.0)
+    price = float(black_76("put", 2000.0, 1800.0, 0.8, 30 / 365).price)
+    assert implied_volatility("put", price, 2000.0, 1800.0, 30 / 365) == pytest.approx(0.8)
 
 
 @given(moneyness, sigmas, terms, rates)
@@ -194,3 +202,21 @@ def test_just_inside_the_bounds_there_is_a_volatility(right: Right):
 def test_a_price_is_discounted_before_its_volatility_is_sought():
     price = float(black_76("call", 100.0, 100.0, 0.5, 2.0, 0.10).price)
     assert implied_volatility("call", price, 100.0, 100.0, 2.0, 0.10) == pytest.approx(0.5, rel=1e-12)
+
+
+def test_a_price_of_cents_has_its_bounds_as_well():
+    with pytest.raises(Unknown, match=r"a call of 0\.5 at 0\.5 is at or above the most"):
+        implied_volatility("call", 0.5, 0.5, 0.5, 1.0)
+
+
+def test_the_volatility_is_the_middle_of_one_of_2_to_the_80_equal_parts_of_64_deviations():
+    # A binary number this small holds every such middle exactly: an odd number of halves of 64 / 2^80.
+    halves = Fraction(implied_volatility("call", 1e-8, 1.0, 1.0, 1.0)) * 2**81 / 64
+    assert halves.denominator == 1 and halves.numerator % 2 == 1
+
+
+def test_of_the_volatilities_whose_prices_round_to_one_number_it_is_the_least():
+    price = float(black_76("call", 1.0, 1.0, 1e-15, 1.0).price)
+    found = implied_volatility("call", price, 1.0, 1.0, 1.0)
+    assert float(black_76("call", 1.0, 1.0, found * (1 - 1e-6), 1.0).price) < price
+    assert float(black_76("call", 1.0, 1.0, found * (1 + 1e-6), 1.0).price) == price

@@ -184,3 +184,69 @@ def test_the_volatility_of_the_break_even_price_is_the_one_of_the_way_there():
 def test_a_book_that_is_wholly_hedged_breaks_even_everywhere():
     found = synthetic_break_even(Coins({"ETH": 1.3}), Coins({"ETH": -1.3}, 2600.0), Terms(basis_usd=2600.0, years=0.02), NOW, "ETH")
     assert found.with_cost == BreakEven((), (), ((500.0, 8000.0),), 500.0, 8000.0)
+
+
+class Asked:
+    """A profit that remembers the prices it was asked for."""
+
+    def __init__(self) -> None:
+        self.prices: list[Floats] = []
+
+    def __call__(self, prices: Floats) -> Floats:
+        self.prices.append(prices)
+        return (prices - 100.2) * (prices - 400.0)
+
+
+def test_the_scan_takes_1025_prices_and_each_turn_and_each_crossing_sixty_steps():
+    asked = Asked()
+    assert break_even(asked, 0.5, 1000.0, kinks=(0.5, 1000.0)).prices == exactly(100.2, 400.0)
+    scan = np.geomspace(0.5, 1000.0, 1025)
+    assert asked.prices[0].tolist() == pytest.approx(scan.tolist(), rel=1e-14) and len(asked.prices[0]) == 1025
+    # The scan, two prices in each of 60 golden sections for the turns, the turns themselves, and 60 halvings for each of two crossings.
+    assert len(asked.prices) == 1 + 2 * 60 + 1 + 2 * 60
+    # It is nearest to zero beside 100.2 and 400: the sections begin between the neighbours of each, at the golden ratio.
+    sections = [(scan[place - 1], scan[place + 1]) for place in (np.abs(scan - zero).argmin() for zero in (100.2, 400.0))]
+    golden = (math.sqrt(5) - 1) / 2
+    assert asked.prices[1][-2:].tolist() == pytest.approx([high - golden * (high - low) for low, high in sections], rel=1e-12)
+    assert asked.prices[2][-2:].tolist() == pytest.approx([low + golden * (high - low) for low, high in sections], rel=1e-12)
+
+
+def test_what_is_a_trillionth_of_the_scale_is_zero_and_what_is_more_is_not():
+    assert break_even(lambda p: 0 * p + 1e-12, 10.0, 1000.0, scale_usd=1.0).stretches == ((10.0, 1000.0),)
+    assert break_even(lambda p: 0 * p + 1.05e-12, 10.0, 1000.0, scale_usd=1.0).count == "none"
+
+
+BESIDE = (100.125, 100.375)
+"""Two prices between which the scan from 10 to 1000 has none of its own: it has 100 and 100.45."""
+
+
+def test_a_dip_of_a_level_profit_between_two_prices_of_the_scan_is_found():
+    found = break_even(lambda p: 1.0 - 2.0 * np.maximum(1 - np.abs(p - 100.25) / 0.125, 0.0), 10.0, 1000.0, BESIDE)
+    assert found.prices == exactly(100.1875, 100.3125)
+
+
+def test_zero_at_two_neighbours_of_the_scan_is_a_stretch():
+    assert break_even(lambda p: np.maximum(np.abs(p - 100.25) - 0.125, 0.0), 10.0, 1000.0, BESIDE).stretches == (BESIDE,)
+
+
+def test_a_level_ground_that_the_scan_has_overlooked_is_told_by_its_upper_end():
+    found = break_even(lambda p: np.maximum(np.abs(p - 100.2) - 0.0625, 0.0), 10.0, 1000.0)
+    assert (found.prices, found.stretches) == ((), ())
+    assert found.touches == exactly(100.2625)
+
+
+@pytest.mark.parametrize(("above_usd", "count"), [(2.4e-11, "one"), (2.6e-11, "none")])
+def test_a_turn_within_a_ten_billionth_of_what_is_beside_it_touches(above_usd: float, count: str):
+    # 0.25 at the price of the scan below: a ten-billionth of it is 2.5e-11.
+    assert break_even(lambda p: np.abs(p - 100.25) + above_usd, 10.0, 1000.0, BESIDE).count == count
+
+
+@pytest.mark.parametrize(("apart", "count"), [(1.05e-9, "one"), (0.95e-9, "none")])
+def test_a_turn_within_a_billionth_of_a_price_of_the_scan_is_that_price(apart: float, count: str):
+    assert break_even(lambda p: np.abs(p - 100.0 * (1 + apart)), 10.0, 1000.0, (100.0,)).count == count
+
+
+def test_one_touch_that_two_places_of_the_scan_find_is_one():
+    found = break_even(lambda price: np.abs(price - 100.25), 10.0, 1000.0, (100.125, 100.375))
+    assert (found.count, found.stretches) == ("one", ())
+    assert found.touches == pytest.approx((100.25,), rel=1e-9)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.book import Position
-from monitor.core.condor import IronCondor, condor_of, crossings, signed_legs, strikes_flaw
-from monitor.core.exposure import Coins, Scenario
+from monitor.core.condor import IronCondor, condor_of, signed_legs, strikes_flaw
+from monitor.core.exposure import Scenario
 from monitor.core.options import OptionLeg, expiry_ms
 
 SPX = IronCondor(asset="SPX", strikes=(4600.0, 4700.0, 5300.0, 5450.0), years=30 / 365, size=200.0, credit_usd=30.0)
@@ -120,39 +120,10 @@ def test_sold_volatility_costs_when_volatility_rises_and_earns_as_time_goes_by()
     assert float(SPX.exposure.value_usd(replace(NOW, years=1 / 365))) > float(SPX.exposure.value_usd(NOW))
 
 
-def test_net_of_the_layers_it_is_credit_and_all():
-    put = OptionLeg("SPX", "put", 4600.0, 30 / 365, 200.0)
-    net = SPX.net_of([put, Coins({"ETH": 1.0})])
-    assert net.value_usd(NOW) == pytest.approx(float(SPX.exposure.value_usd(NOW)) + 6000 + float(put.value_usd(NOW)) + 2000)
-    assert net.deltas(NOW)["ETH"] == 1.0
-    settled = replace(NOW, years=SPX.years)
-    # Below 4600 the put brings in again what the put side has lost: -14,000 - 1,000 + 200 (4600 - S) = 0.
-    assert SPX.net_break_evens([put], 1000.0, settled) == pytest.approx((4525.0, 4675.0, 5325.0), rel=1e-12)
-    assert SPX.net_break_evens([], 0.0, settled) == pytest.approx(SPX.break_evens(), rel=1e-12)
-    assert SPX.net_break_evens([], 6001.0, settled) == ()
-
-
-@pytest.mark.parametrize(("price", "found"), [(2299.0, False), (2301.0, True), (10_899.0, True), (10_901.0, False)])
-def test_break_evens_net_of_layers_are_looked_for_from_half_of_the_lowest_to_twice_the_highest_strike(price: float, found: bool):
-    # Coins that outweigh the condor's flat loss on that side: their value alone crosses what they cost there.
-    flat = float(SPX.settled_usd(price))
-    assert SPX.net_break_evens([Coins({"SPX": 1e6})], 1e6 * price + flat, replace(NOW, years=SPX.years)) == (pytest.approx(price),) * found
-
-
-def test_before_expiry_break_evens_net_of_layers_lie_where_the_value_is_nil():
-    found = SPX.net_break_evens([], 0.0, replace(NOW, years=10 / 365))
-    assert len(found) == 2
-    for price in found:
-        world = Scenario({"SPX": price}, {"SPX": 0.20}, 10 / 365)
-        assert float(SPX.exposure.value_usd(world)) == pytest.approx(-6000.0, abs=1e-6)
-
-
-def test_crossings_are_found_within_the_bounds_alone():
-    coins = Coins({"SPX": 2.0})
-    assert crossings(coins, "SPX", NOW, 10_000.0, (4000.0, 6000.0)) == pytest.approx((5000.0,), rel=1e-14)
-    assert crossings(Coins({"SPX": -2.0}), "SPX", NOW, -10_000.0, (4000.0, 6000.0)) == pytest.approx((5000.0,), rel=1e-14)
-    assert crossings(coins, "SPX", NOW, 10_000.0, (5001.0, 6000.0)) == ()
-    assert crossings(coins, "SPX", NOW, 8000.0, (4000.0, 6000.0)) == ()
+def test_a_condor_that_is_bought_has_no_sold_options_whose_deltas_could_be_noted():
+    far = replace(SPX, strikes=(2000.0, 2100.0, 9000.0, 9100.0))
+    assert len(far.notes(NOW)) == 2
+    assert replace(far, size=-far.size).notes(NOW) == ()
 
 
 STRIKES = {
@@ -203,3 +174,16 @@ def test_a_declared_condor_is_taken_as_it_is_written_until_it_expires():
     assert condor_of(declared, over - 1) is not None
     assert condor_of(declared, over) is None
     assert condor_of(replace(declared, kind="option"), over - 1) is None
+
+
+def test_deltas_at_the_ends_of_the_band_are_within_it(monkeypatch: pytest.MonkeyPatch):
+    for deltas in ((0.15, 0.25), (0.25, 0.15)):
+        monkeypatch.setattr(IronCondor, "short_deltas", lambda self, scenario, deltas=deltas: deltas)
+        assert SPX.notes(NOW) == ()
+
+
+def test_the_rate_of_its_lowest_leg_is_the_condor_s():
+    declared = Position(id="c", kind="iron-condor", asset="ETH", strikes=(1.0, 2.0, 3.0, 4.0), expiry="2024-06-28", size=3.0, credit=25.0)
+    legs = replace(SPX.exposure, parts=tuple(replace(leg, rate=0.01 * number) for number, leg in enumerate(SPX.legs, 1)))
+    found = condor_of(declared, 0, legs)
+    assert found is not None and found.rate == 0.01

@@ -48,6 +48,10 @@ def test_no_growth_or_no_receiver_means_no_fee(changed: Pair):
     assert burned(changed, 1000) == (800, 1800)
 
 
+def test_no_growth_means_no_fee_however_many_shares_there_are():
+    assert protocol_shares(replace(GROWN, k_last=36_000_000, total_supply=10**9)) == 0
+
+
 def test_growth_by_one_unit_of_the_root_counts():
     assert protocol_shares(replace(GROWN, k_last=5999**2, total_supply=36_000)) == 1
     assert protocol_shares(replace(GROWN, k_last=6000**2 - 1, total_supply=35_998)) == 0

@@ -1,11 +1,13 @@
 """The weighted median of venues: against a plain reckoning, with no venue over 60%."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.funding import Aggregate, annualised, capped_shares, weighted_median
+from monitor.core.funding import Aggregate, Payments, _medians, _slot_means, annualised, capped_shares, weighted_median
 from monitor.core.units import HOUR
 from monitor.core.verdict import Unknown
 from tests.builders import START
@@ -95,3 +97,30 @@ def test_ten_missing_slots_three_together_or_one_of_the_last_three_are_too_patch
 def test_a_rate_is_annualised_over_the_hours_it_is_paid_for():
     assert annualised(0.0001, 8.0) == pytest.approx(0.1095, rel=1e-12)
     assert annualised(0.0001, 1.0) == pytest.approx(0.876, rel=1e-12)
+
+
+def test_a_share_of_just_60_percent_is_left_as_it_is():
+    assert capped_shares([6, 3, 1]) == [0.6, 0.3, 0.1]
+
+
+@pytest.mark.parametrize(("over", "middle"), [(0.95e-12, 1.5), (1.05e-12, 1.0)])
+def test_a_trillionth_over_half_of_the_weight_is_half_of_it(over: float, middle: float):
+    values, weights = [1.0, 2.0], [0.5 + over, 0.5 - over]
+    assert weighted_median(values, weights) == middle
+    table = np.array(values)[:, np.newaxis]
+    assert _medians(table, np.isfinite(table), np.array(weights)).tolist() == [middle]
+
+
+def test_a_payment_counts_in_its_slot_from_its_first_millisecond_on_and_none_of_before_the_first_slot():
+    ends = np.array([8 * HOUR, 16 * HOUR])
+    for at, means in (
+        (1, [0.1, math.nan]),
+        (0, [math.nan] * 2),
+        (-HOUR, [math.nan] * 2),
+        (16 * HOUR + 1, [math.nan] * 2),
+        (8 * HOUR + 1, [math.nan, 0.1]),
+        (16 * HOUR, [math.nan, 0.1]),
+    ):
+        with np.errstate(all="raise"):
+            found = _slot_means(Payments(np.array([at]), np.array([0.1]), np.array([8 * HOUR])), ends)
+        assert found.tolist() == pytest.approx(means, nan_ok=True)

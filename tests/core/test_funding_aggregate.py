@@ -64,6 +64,13 @@ def test_every_slot_is_the_weighted_median_of_the_venues_that_paid_in_it(interes
     assert (set(found.venues), found.weighted) == (set(VENUES), bool(interest))
 
 
+def test_what_one_venue_pays_is_read_as_far_back_as_the_aggregate_needs_it():
+    view = held(drawn(), {})
+    for venue in VENUES:
+        venue_rate(view, "BTC", venue)
+    assert aggregate(view, "BTC", "all").slots.tolist() == aggregate(held(drawn(), {}), "BTC", "all").slots.tolist()
+
+
 def test_the_end_of_the_next_slot_wakes_the_judgement():
     view = view_of(*(row for venue in ("a", "b", "c") for row in funding([0.1] * 3, venue=venue)), now=NOW)
     aggregate(view, "BTC", "all")
@@ -76,7 +83,7 @@ def test_slots_in_which_too_few_venues_paid_are_left_out():
     assert aggregate(held(alone, {}), "BTC", "all").slot_at.tolist() == [START - SLOT * back for back in range(28, -1, -1) if back != 8]
 
 
-@pytest.mark.parametrize(("interest", "now"), [({}, 0.2), ({"gmx": 0.2, "dydx": 1.0}, 0.2), ({"gmx": 1.2, "dydx": 1.0}, 0.3), ({"dydx": 5.0}, 0.2)])
+@pytest.mark.parametrize(("interest", "now"), [({}, 0.2), ({"gmx": 0.2, "dydx": 1.0}, 0.2), ({"gmx": 1.05, "dydx": 1.0}, 0.3), ({"dydx": 5.0}, 0.2)])
 def test_open_interest_weighs_from_one_dollar_on_and_who_gives_none_weighs_as_the_smallest(interest: dict[str, float], now: float):
     rows = [*funding([0.1] * 3, venue="dydx"), *funding([0.3] * 3, venue="gmx"), *funding([0.9] * 3, venue="binance")]
     view = view_of(*rows, *interest_of(interest, START))
@@ -109,7 +116,7 @@ def test_a_rate_is_the_mean_of_eight_hours_by_what_each_payment_covers():
     slow, fast = 0.001 * 8760 / 8, 0.001 * 8760 / 2
     # The payment of 3 hours ago covers the 5 hours up to then of the last 8, that of now 2 hours.
     assert venue_rate(paid(3), "BTC", "v") == pytest.approx((5 * slow + 2 * fast) / 7)
-    assert venue_rate(paid(8), "BTC", "v") == pytest.approx(fast)
+    assert venue_rate(paid(8), "BTC", "v") == pytest.approx(fast, rel=1e-12)
 
 
 def test_payments_go_back_as_far_as_is_asked_and_those_of_an_unknown_interval_are_left_out():
@@ -120,6 +127,9 @@ def test_payments_go_back_as_far_as_is_asked_and_those_of_an_unknown_interval_ar
     assert (found.at.tolist(), found.rate.tolist(), found.covers_ms.tolist()) == ([START - SLOT, START], pytest.approx([0.1, 0.1]), [SLOT, SLOT])
     with pytest.raises(Unknown, match="v does not say which interval the funding of BTC covers"):
         venue_payments(view_of(*funding([0.1] * 4, venue="v", interval=False)), "BTC", "v", DAY)
+    newest = funding([0.2], venue="v", end=START + SLOT, interval=False)
+    with pytest.raises(Unknown, match="v does not say which interval"):
+        venue_payments(view_of(*funding([0.1] * 4, venue="v"), *newest, now=START + SLOT), "BTC", "v", 2 * DAY)
 
 
 def test_the_interval_of_the_newest_payment_is_what_it_was_judged_on():

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +14,8 @@ from monitor.core.instruments import (
     Cost,
     Quoted,
     VixCurve,
-    funding_against,
     of_options,
     short_perp,
-    short_perp_size,
     top_up,
     vix_fund,
     vix_future,
@@ -193,32 +190,6 @@ def test_a_fund_on_the_vix_moves_and_rolls_with_its_mix_of_futures(ticker: str, 
 def test_a_fund_that_nobody_knows_is_refused():
     with pytest.raises(KeyError):
         vix_fund("SVXY", 1.0, CURVE, share_near=0.5, half_spread=0.0)
-
-
-def test_the_worst_funding_is_the_95th_percentile_against_the_position():
-    yearly = np.arange(101) / 100 - 0.5  # from -50% to +50%
-    assert funding_against(yearly, size=1.0) == pytest.approx(0.45)
-    assert funding_against(yearly, size=-1.0) == pytest.approx(0.45)
-    assert funding_against(yearly + 0.3, size=1.0) == pytest.approx(0.75)
-    assert funding_against(yearly + 0.3, size=-1.0) == pytest.approx(0.15)
-    assert funding_against([0.1], size=-1.0) == funding_against([0.1], size=0.0) == -0.1
-    with pytest.raises(ValueError, match="no funding is known"):
-        funding_against([], size=1.0)
-
-
-SIZES = [(10.0, 4.0, 4.0), (10.0, 10.0, 10.0), (10.0, 14.0, 10.0), (10.0, -1.0, 0.0), (-3.0, 2.0, 0.0), (0.0, 2.0, 0.0)]
-
-
-@pytest.mark.parametrize(("net_delta", "wanted", "sold"), SIZES)
-def test_no_more_is_sold_than_the_book_is_long(net_delta: float, wanted: float, sold: float):
-    assert short_perp_size(net_delta, wanted) == sold
-
-
-@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-def test_a_short_perp_never_increases_the_delta_it_was_to_reduce(net_delta: float, wanted: float):
-    perp = short_perp("ETH", short_perp_size(net_delta, wanted), 2000.0, Book(), funding_against=0.1)
-    after = net_delta + float(perp.exposure.deltas(NOW)["ETH"])
-    assert abs(after) <= abs(net_delta) and after * net_delta >= 0
 
 
 prices = st.floats(1.0, 6000.0)

@@ -44,3 +44,9 @@ def test_without_an_index_or_without_a_move_it_is_one():
     assert spot_beta(view_of(), "ETH").basis == "1 point for each percent: nobody gives the implied volatility of ETH"
     still = [seen("candle.1d.close", "ETH", 2000.0, o.at, o.source) if o.metric == "candle.1d.close" else o for o in days(0.7)]
     assert "has not moved" in spot_beta(view_of(*still), "ETH").basis
+
+
+def test_it_is_thought_of_again_when_the_oldest_of_62_days_has_left():
+    view = view_of(*days(0.7, 63))
+    assert spot_beta(view, "ETH").points_per_percent == pytest.approx(0.7)
+    assert view.due == START + 1

@@ -145,3 +145,12 @@ def test_position_and_layer_gain_together_what_they_gain_apart(sigmas: float, si
     nothing = Hedge(exposure=Coins({}), expense=Expense(), capital_usd=1.0)
     apart = hedged_return(POSITION, nothing, market, sigmas).gain_usd + layer_return(SHORT, market, sigmas).gain_usd
     assert hedged_return(POSITION, SHORT, market, sigmas).gain_usd == pytest.approx(apart, abs=1e-6)
+
+
+def test_a_position_earns_and_pays_nothing_unless_said():
+    held = Held(exposure=Coins({"ETH": 1.0}), value_usd=2000.0)
+    assert (held.fees_usd, held.funding_usd) == (0.0, 0.0)
+
+
+def test_half_a_dollar_is_a_capital():
+    assert return_on(0.25, 0.5, 7.0) == Return(0.5, "holding-period")

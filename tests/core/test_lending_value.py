@@ -9,6 +9,7 @@ from monitor.core.sizing import size
 from monitor.core.units import MINUTE
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
+from monitor.core.worth import newest
 from tests.builders import START, proposal_of, series, view_of
 
 LOAN = Position(id="loan", kind="aave-v3", chain="ethereum", account="0x" + "7" * 40, assets=("WETH", "USDC"))
@@ -61,3 +62,16 @@ def test_stale_amounts_and_missing_prices_make_no_value():
         value_position(view_of(*loan(), *priced(**PRICES), now=START + 10 * MINUTE), LOAN)
     with pytest.raises(Unknown, match="no fresh price of USDC"):
         value_position(view_of(*loan(), *priced(ETH=2000.0)), LOAN)
+
+
+@pytest.mark.parametrize("before", ["a", "z"])
+def test_what_another_source_said_before_under_the_same_id_is_passed_over_for_what_is_read_now(before: str):
+    names = ("supplied.WETH", "borrowed.WETH", "supplied.USDC", "borrowed.USDC")
+    rows = [row for name in names for row in account(name, 7.0, START - 30 * MINUTE, before)]
+    assert value_position(view_of(*rows, *loan(), *priced(**PRICES)), LOAN).amounts == {"ETH": 2.5, "USDC": -2000.0}
+    later = view_of(*rows, *loan(), now=START + 30 * MINUTE)
+    assert newest(later, "account.supplied.WETH", LOAN, fresh=False).value == 3.0
+    with pytest.raises(Unknown, match="from aave-v3 is 30 min old"):
+        newest(later, "account.supplied.WETH", LOAN)
+    to_come = Observation("account.supplied.WETH", "loan", before, START + MINUTE, START, 7.0)
+    assert newest(view_of(*loan(), to_come), "account.supplied.WETH", LOAN).value == 3.0

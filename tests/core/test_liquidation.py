@@ -184,3 +184,46 @@ def test_a_liquidation_price_that_was_not_read_or_is_old_is_unknown():
     late = book(*priced(START + HOUR, ETH=2000.0), *rows({"liquidation_price": 1500.0}, family="position", subject="perp"), now=START + HOUR)
     with pytest.raises(Unknown, match="old"):
         of_perpetual(late, position, value_perp(late, position), lambda asset: 0.1)
+
+
+@pytest.mark.parametrize(("told", "known"), [(2.1, True), (1.906, True), (2.106, False), (1.904, False), (1.5, False), (0.0, False)])
+def test_by_assets_that_do_not_make_the_market_s_own_health_no_liquidation_price_is_reckoned(told: float, known: bool):
+    """The named assets make 2.0: where the account owes another asset as well, its own health is lower, and it is liquidated earlier."""
+    view, position = lending(BLOCK | {"health_factor": told})
+    if known:
+        assert [one.price_usd for one in of_account(view, position, lambda asset: None)] == [1000.0, 2.0]
+        return
+    with pytest.raises(Unknown, match=rf"make a health of 2 at today's prices, the market says {told:.3g}: name all assets that it uses") as why:
+        of_account(view, position, lambda asset: None)
+    assert why.value.code == "health"
+
+
+def test_a_health_of_another_block_is_not_compared():
+    view, position = lending(BLOCK, *(seen("account.health_factor", "loan", 1.5, START - n * MINUTE, "chain") for n in (3, 2, 1)))
+    assert len(of_account(view, position, lambda asset: None)) == 2
+
+
+def test_without_debt_the_market_s_endless_health_is_ours():
+    view, position = lending(BLOCK | {"borrowed.USDC": 0.0, "health_factor": 1e6})
+    assert of_account(view, position, lambda asset: None) == ()
+    view, position = lending(BLOCK | {"borrowed.USDC": 1e-9, "health_factor": 1e6})
+    assert [one.side for one in of_account(view, position, lambda asset: None)] == ["below", "above"]
+
+
+@pytest.mark.parametrize(("owed", "known"), [(500.0, True), (499.9, False)])
+def test_five_percent_off_the_market_s_health_are_still_the_same_account(owed: float, known: bool):
+    """8 ETH at a threshold of 0.65625 back 10,500 USD: 21 times a debt of 500, where the market says 20."""
+    values = BLOCK | {"supplied.WETH": 8.0, "liquidation_threshold.WETH": 0.65625, "borrowed.USDC": owed, "health_factor": 20.0}
+    view, position = lending(values)
+    if known:
+        assert len(of_account(view, position, lambda asset: None)) == 2
+        return
+    with pytest.raises(Unknown, match=r"a health of 21 at today's prices, the market says 20"):
+        of_account(view, position, lambda asset: None)
+
+
+def test_an_account_of_one_asset_is_compared_as_well():
+    alone = {name: value for name, value in BLOCK.items() if name.endswith("WETH")} | {"borrowed.WETH": 4.0, "health_factor": 1.0}
+    view = book(*MARKET, *rows(alone), positions=[{**LENDING, "assets": ["WETH"]}])
+    with pytest.raises(Unknown, match=r"a health of 2\.06 at today's prices, the market says 1:"):
+        of_account(view, view.settings.positions[0], lambda asset: None)

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.book import Position
+from monitor.core.exposure import Exposure, Scenario
 from monitor.core.liquidity import readings
-from monitor.core.loss import deposit, loss_of, of_amounts
+from monitor.core.loss import deposit, loss_exposure, loss_of, of_amounts
 from monitor.core.observation import Observation
 from monitor.core.units import HOUR, MINUTE
+from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from tests.builders import START, seen
@@ -156,6 +158,16 @@ def test_a_pair_that_holds_less_than_its_deposit_makes_was_withdrawn_from():
     assert lopsided is not None and lopsided.usd == 0
 
 
+@pytest.mark.parametrize(("more", "withdrawn"), [(0.95e-9, False), (1e-9, False), (1.05e-9, True)])
+def test_a_deposit_that_makes_a_billionth_more_than_is_held_is_rounding(more: float, withdrawn: bool):
+    view, position = pair({"ETH": 1.0, "USDC": 1.0}, ETH=1 + more, USDC=1 + more)
+    if withdrawn:
+        with pytest.raises(Unknown, match="something was withdrawn"):
+            loss_of(view, position)
+    else:
+        assert loss_of(view, position) is not None
+
+
 def test_a_deposit_of_other_assets_cannot_be_freed_of_fees():
     found = loss_of(*pair(NOW, USDC=1000.0))
     assert found is not None
@@ -170,6 +182,17 @@ def test_shares_of_other_pools_are_read_by_the_names_of_their_assets():
     assert found is not None
     assert (found.usd, found.ratio) == (-0.5 * 8000, -0.25)
     assert found.basis.endswith("today's liquidity; fees stay in the pool and lessen the loss")
+
+
+def test_a_pool_whose_well_known_coins_are_not_named_is_read_by_what_was_read_of_it():
+    rows = [*read("amount.USDC", [600.0, 500.0, 500.0]), *read("amount.USDT", [400.0, 480.0, 480.0]), *read("shares", [4, 4, 4])]
+    fields: dict[str, Any] = {"kind": "curve", "pool": "0x" + "1" * 40, "account": "0x" + "2" * 40, "assets": []}
+    view, position = world(*rows, *priced(USDT=1.0), **fields)
+    found = loss_of(view, position)
+    assert found is not None and found.ratio == pytest.approx(-0.02)
+    view, position = world(*rows, *priced(USDT=1.0), **fields, deposited={"USDC": 500.0, "USDT": 500.0})
+    found = loss_of(view, position)
+    assert found is not None and found.usd == pytest.approx(-20.0)
 
 
 # --- readings ---
@@ -204,3 +227,47 @@ def test_what_is_only_announced_is_no_history_yet():
     with pytest.raises(Unknown, match=r"no position\.liquidity of lp from chain"):
         view.history("position.liquidity", "lp", "chain")
     assert view.evidence == ()
+
+
+# --- as a function of prices ---
+
+
+def on_chain(state: dict[str, int]) -> list[Observation]:
+    times = [START - n * MINUTE for n in (2, 1, 0)]
+    return [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for at in times for name, value in state.items()]
+
+
+def lossy(view: View, position: Position) -> tuple[Exposure, Amounts]:
+    put_in = dict(deposit(view, position).amounts)
+    return loss_exposure(view, position, value_position(view, position), put_in), put_in
+
+
+def prices_of(eth: float) -> Scenario:
+    return Scenario({"ETH": eth, "USDC": 1.0})
+
+
+@pytest.mark.parametrize("grown", [1.0, 1.1])
+@pytest.mark.parametrize("there", [2000.0, 4000.0, 8000.0, 32_000.0])
+def test_the_loss_of_a_pair_at_other_prices_is_the_closed_form_whatever_fees_it_has_earned(grown: float, there: float):
+    state = {"amount0": round(grown * NOW["ETH"] * 1e18), "amount1": round(grown * NOW["USDC"] * 1e6), "shares": 7, "decimals0": 18, "decimals1": 6}
+    view, position = world(*on_chain(state), kind="uniswap-v2", pool="0x" + "1" * 40, account="0x" + "2" * 40, deposited=THEN)
+    loss, put_in = lossy(view, position)
+    k = there / 2000.0
+    put_in_usd = put_in["ETH"] * there + put_in["USDC"]
+    assert loss.value_usd(prices_of(there)) == pytest.approx((2 * math.sqrt(k) / (1 + k) - 1) * put_in_usd, abs=1e-3)
+
+
+def test_fees_that_are_collected_apart_are_no_part_of_the_loss_at_any_price():
+    lower, upper = (1.0001**tick * 1e12 for tick in (-204_000, -196_000))
+    amounts, then = in_range(1e5, lower, upper, 2000.0), in_range(1e5, lower, upper, 1900.0)
+    numbers = {"liquidity": 10**17, "tick": round(math.log(2000e-12, 1.0001)), "tick_lower": -204_000, "tick_upper": -196_000}
+    fees = {"fees0": 10**17, "fees1": 300 * 10**6, "sqrt_price_x96": round(math.sqrt(2000e-12) * 2**96)}
+    state = {**numbers, **fees, "amount0": round(amounts["ETH"] * 1e18), "amount1": round(amounts["USDC"] * 1e6), "decimals0": 18, "decimals1": 6}
+    view, position = world(*on_chain(state), price=2000.0, deposited=then)
+    loss, put_in = lossy(view, position)
+    for price in (1500.0, 2000.0, 2600.0, 4000.0):
+        held = in_range(1e5, lower, upper, price)
+        by_hand = (held["ETH"] - put_in["ETH"]) * price + held["USDC"] - put_in["USDC"]
+        assert loss.value_usd(prices_of(price)) == pytest.approx(by_hand, abs=1e-3)
+    now = loss_of(view, position)
+    assert now is not None and loss.value_usd(prices_of(2000.0)) == pytest.approx(now.usd, abs=1e-3)

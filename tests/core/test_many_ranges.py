@@ -198,3 +198,8 @@ def test_columns_have_a_row_each_and_refuse_ranges_that_cannot_be() -> None:
             columns([state(Q96, ticks=ticks)])
     with pytest.raises(ValueError, match="outside the range"):
         columns([state(Q96, ticks=(0, MAX_TICK + 1))])
+
+
+def test_roots_take_five_limbs_and_liquidity_four() -> None:
+    told = columns([state(Q96)])
+    assert [limbs.shape for limbs in (told.price, told.lower, told.upper, told.liquidity)] == [(5, 1), (5, 1), (5, 1), (4, 1)]

@@ -7,9 +7,10 @@ import pytest
 
 from monitor.core.black import Right, black_76, black_scholes
 from monitor.core.book import Position
-from monitor.core.exposure import Scenario
+from monitor.core.exposure import Scenario, Together
 from monitor.core.implied import scenario_now
 from monitor.core.observation import Observation
+from monitor.core.options import OptionLeg
 from monitor.core.settings import read_settings
 from monitor.core.tokens import LISTED
 from monitor.core.units import DAY, MINUTE, parse_time
@@ -42,6 +43,15 @@ def worth(*rows: Observation, position: Position = PUT, **settings: Any) -> Valu
 
 def model(sigma: float, right: Right = "put", strike: float = 1800.0, spot: float = 2000.0) -> float:
     return float(black_scholes(right, spot, strike, sigma, YEARS, RATE).price)
+
+
+def test_the_forward_grows_at_the_collected_bill_and_only_without_one_at_the_setting():
+    bill = seen("macro.tbill_3m", "US", 0.09, START - DAY, "fred")
+    for rows, rate in (([bill], 0.09), ([], 0.02)):
+        held = worth(*rows, book={"treasury_bill_yield": 0.02}).exposure
+        assert isinstance(held, Together)
+        assert [leg.rate for leg in held.parts if isinstance(leg, OptionLeg)] == [rate]
+    assert worth(bill).value_usd == pytest.approx(2 * 0.95 * float(black_scholes("put", 2000.0, 1800.0, 0.8, YEARS, 0.09).price), rel=1e-9)
 
 
 def test_a_bought_option_is_worth_its_bid_and_a_sold_one_owes_its_ask():

@@ -7,6 +7,7 @@ import pytest
 from monitor.core.book import Position
 from monitor.core.exposure import Coins, Scenario
 from monitor.core.observation import Observation
+from monitor.core.pool_share import coin_names
 from monitor.core.scope import tvl_subjects
 from monitor.core.stableswap import StableSwap
 from monitor.core.units import MINUTE
@@ -200,3 +201,16 @@ def test_a_stable_pool_of_balancer_is_valued_as_one():
 def test_pools_are_exposed_to_their_protocol_and_chain():
     assert tvl_subjects(STABLE) == ("protocol:curve-dex", "protocol:curve-dex@ethereum", "chain:ethereum")
     assert tvl_subjects(NAMED)[0] == "protocol:balancer-v2"
+
+
+def test_a_share_of_less_than_one_coin_of_each_is_a_share_of_the_pool():
+    rows = told(stable(shares=WHOLE, amount__USDC=0.525, amount__USDT=0.525))
+    exposure = value_position(view_of(*rows, *priced(**PRICES)), STABLE).exposure
+    assert isinstance(exposure, StableSwap) and exposure.invariant == pytest.approx(1.05)
+
+
+def test_a_coin_that_is_well_known_on_another_chain_is_not_one_of_the_pool():
+    elsewhere = replace(STABLE, chain="base", pool=ADDRESS)
+    assert coin_names(view_of(*told(stable())), elsewhere) == ("USDC",)
+    assert coin_names(view_of(*told(stable())), STABLE) == ("USDC", "USDT")
+    assert coin_names(view_of(), NAMED) == ("AAVE", "WETH")

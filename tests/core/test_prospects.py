@@ -8,7 +8,7 @@ import pytest
 
 from monitor.core.market_beta import book_beta
 from monitor.core.observation import Observation
-from monitor.core.prospects import book_capital, layer_outlook, position_break_even
+from monitor.core.prospects import _corners, book_capital, layer_outlook, position_break_even
 from monitor.core.risk import layers_in_force
 from monitor.core.state import State
 from monitor.core.units import HOUR
@@ -17,6 +17,7 @@ from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from tests.builders import START, funding, proposal_of, seen
 from tests.core.books import book, layered, priced, short, tokens, volatile
+from tests.core.test_loss import in_range
 from tests.core.test_market_beta import EVERY, NOW
 
 SIGMA = 0.8 * math.sqrt(7 / 365)
@@ -58,6 +59,30 @@ def test_funding_that_a_short_pays_is_its_dearest_week_and_dearer_in_thin_market
     assert found.lens[0.5].expense.usd == pytest.approx(cost + 2000 * 0.00025 + funding_usd)
 
 
+def test_a_layer_that_has_gained_already_returns_only_what_comes_from_now_on_as_its_position_does():
+    # Sold at 2500: the 400 USD that the fall to 2000 has brought are no return of next week.
+    found = outlook_of(notional_usd=2000.0, price_usd=2500.0)
+    cost = 0.8 * 2000 * (0.0005 + 0.00025 + 0.2 * YIELD)
+    assert found.prospect.expense.usd == pytest.approx(cost)
+    assert [path.gain_usd for path in found.prospect.layer][:2] == pytest.approx([0.8 * (2000 - FALL) - cost, -cost])
+    assert found.prospect.hedged[1].gain_usd == pytest.approx(-cost)
+    assert found.prospect.break_even.with_layers.prices == pytest.approx((2000.0,))
+
+
+def test_the_dearest_funding_of_thin_markets_is_on_what_the_layer_is_worth_today():
+    found = outlook_of(-0.10, price_usd=2500.0)
+    assert found.lens[0.3].expense.funding_usd == pytest.approx(0.8 * 2000 * 0.10 * 7 / 365)
+
+
+def test_the_price_that_moves_is_the_one_that_a_perpetual_was_sold_on():
+    rows = [*MARKET, *priced(BTC=50_000.0), *volatile(BTC=60.0), *venues(0.10)]
+    both = tokens("p1", ETH=1.0, BTC=1.0)
+    found = layer_outlook(book(*rows, positions=[both]), proposal_of(**short(2000.0)))
+    cost = 2000 * (0.0005 + 0.00025 + 0.2 * YIELD)
+    assert found.prospect.layer[0].price_usd == pytest.approx(FALL)
+    assert found.prospect.layer[0].gain_usd == pytest.approx(2000 - FALL - cost)
+
+
 def test_a_layer_from_before_quotes_were_kept_is_taken_at_today_s_price():
     assert outlook_of(price_usd=0.0).prospect.layer == outlook_of().prospect.layer
 
@@ -69,6 +94,32 @@ def test_a_top_up_returns_what_it_costs_and_moves_no_break_even():
     assert found.prospect.break_even.alone.prices == pytest.approx((2000.0,))
 
 
+def test_a_short_perp_within_what_was_put_in_makes_none_of_the_loss_good():
+    # What a liquidity of 1e5 (in whole units) held at 1,900 in its range.
+    lower, upper = (1.0001**tick * 1e12 for tick in (LOWER, UPPER))
+    put_in = in_range(1e5, lower, upper, 1900.0)
+    view = book(*MARKET, *venues(0.10), *lp_rows(10**4), positions=[{**LP, "deposited": put_in}])
+    found = layer_outlook(view, proposal_of(**{**short(2000.0), "position": "lp"}))
+    cost = found.prospect.expense.usd
+    assert [one.counted_usd for one in found.offsets] == pytest.approx([-cost] * 3)
+    there = in_range(1e5, lower, upper, FALL)
+    loss_usd = (there["ETH"] - put_in["ETH"]) * FALL + there["USDC"] - put_in["USDC"]
+    assert found.offsets[0].loss_usd == pytest.approx(loss_usd, abs=1.0)
+    assert found.offsets[0].ratio == pytest.approx(cost / loss_usd)
+    # Of one that sells more than was put in the surplus counts.
+    coins = put_in["ETH"] + 100
+    large = layer_outlook(view, proposal_of(**{**short(coins * 2000), "position": "lp"}))
+    assert large.offsets[0].counted_usd == pytest.approx(100 * (2000 - FALL) - large.prospect.expense.usd)
+
+
+def test_an_offset_is_told_of_liquidity_alone_and_says_what_it_wants():
+    assert (outlook_of().offsets, outlook_of().offsets_unknown) == ((), "")
+    emptied = {**LP, "deposited": {"DOGE": 1.0}}
+    found = layer_outlook(book(*MARKET, *venues(0.10), *lp_rows(10**4), positions=[emptied]), proposal_of(**{**short(200.0), "position": "lp"}))
+    assert found.offsets == ()
+    assert "DOGE" in found.offsets_unknown
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [({"position": "sold"}, "gone"), ({"instrument": "put"}, "instrument"), ({"instrument": ""}, "instrument")],
@@ -77,6 +128,18 @@ def test_what_has_no_outlook_says_why(changes: Mapping[str, Any], code: str):
     with pytest.raises(Unknown) as why:
         outlook_of(**changes)
     assert why.value.code == code
+
+
+def test_interest_of_which_one_side_is_not_known_is_not_counted_by_halves():
+    asked = proposal_of(**{**short(2000.0), "position": "loan"})
+
+    def still(**rates: float) -> float:
+        view = book(*MARKET, *venues(0.10), *loan_rows(**rates), positions=[LOAN], now=START)
+        found = layer_outlook(view, asked).prospect
+        return found.hedged[1].gain_usd + found.expense.usd
+
+    assert still(supply_apy_WETH=0.02, borrow_apr_USDC=0.06) == pytest.approx((20_000 * 0.02 - 8000 * 0.06) * 7 / 365)
+    assert still(supply_apy_WETH=0.02) == pytest.approx(0.0)
 
 
 # --- break-even ---
@@ -93,6 +156,14 @@ def test_coins_break_even_at_today_s_price_and_a_layer_turns_its_cost_into_a_dis
     found = even(view)
     assert found.alone.prices == found.with_layers.prices == pytest.approx((2000.0,))
     # Two coins are left open: 10 USD each.
+    assert found.with_cost.prices == pytest.approx((2010.0,))
+
+
+def test_what_a_layer_has_gained_already_moves_no_break_even_that_is_counted_from_today():
+    view = book(*MARKET, positions=[WALLET], state=layered(("active", {**short(2000.0, price=2500.0), "cost_usd": 22.0})))
+    found = even(view)
+    assert found.alone.prices == found.with_layers.prices == pytest.approx((2000.0,))
+    # 0.8 coins of 3 are sold.
     assert found.with_cost.prices == pytest.approx((2010.0,))
 
 
@@ -120,13 +191,16 @@ POOL = {
 }  # fmt: skip
 
 
-def lp_rows(earned: int) -> list[Observation]:
-    """Read each hour for four days, in range, with fees of so many raw USDC an hour."""
+def lp_rows(earned: int, away: int = 0) -> list[Observation]:
+    """Read each hour for four days with fees of so many raw USDC an hour; for the last `away` hours and now above the range, holding USDC alone."""
     rows = []
     for hour in range(96, -1, -1):
-        at = START - hour * HOUR
-        rows += [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for name, value in POOL.items()]
-        fees = {"fees0": 0, "fees1": earned * (96 - hour)}
+        at, out = START - hour * HOUR, hour <= away and away > 0
+        state = (
+            {**POOL, "tick": UPPER, "sqrt_price_x96": round(1.0001 ** (UPPER / 2) * 2**96), "amount0": 0, "amount1": 1300 * 10**6} if out else POOL
+        )
+        rows += [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for name, value in state.items()]
+        fees = {"fees0": 0, "fees1": earned * (96 - max(hour, away))}
         rows += [Observation(f"position.{name}", "lp", "chain", at, at, value, f"0x{at}") for name, value in fees.items()]
     return rows
 
@@ -135,6 +209,12 @@ def test_liquidity_breaks_even_on_both_sides_once_it_earns_and_further_out_the_m
     poor, rich = (even(book(*MARKET, *lp_rows(earned), positions=[LP])).alone for earned in (10**4, 10**5))
     assert (poor.count, rich.count) == ("one", "one")
     assert rich.prices[0] < poor.prices[0] < 2000
+
+
+def test_fees_that_an_lp_out_of_its_range_does_not_earn_make_no_loss_good():
+    rows = [*priced(ETH=2600.0, USDC=1.0), *volatile(ETH=80.0)]
+    poor, rich = (even(book(*rows, *lp_rows(earned, away=24), positions=[LP])).alone for earned in (0, 10**6))
+    assert (poor.prices, poor.stretches) == (rich.prices, rich.stretches)
 
 
 def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
@@ -149,6 +229,16 @@ def test_an_option_breaks_even_where_it_is_worth_what_it_is_worth_now():
 def test_without_a_volatility_there_is_no_horizon():
     with pytest.raises(Unknown, match="volatility of ETH"):
         even(book(*priced(ETH=2000.0, USDC=1.0), positions=[WALLET]))
+
+
+@pytest.mark.parametrize(
+    ("assets", "share"), [(("WETH", "USDC"), 1.0), (("WSTETH", "USDC"), 1.2), (("WETH", "WBTC"), None), (("WBTC", "USDC"), None)]
+)
+def test_a_range_bends_at_its_ends_in_dollars_of_the_coin(assets: tuple[str, str], share: float | None):
+    """A token of 1.2 coins reaches an end where the coin stands 1.2 times lower; ends in bitcoin, or of bitcoin, are no prices of ether."""
+    view = book(*MARKET, *priced(WSTETH=2400.0), *lp_rows(0), positions=[LP | {"assets": list(assets)}])
+    ends = () if share is None else tuple(1.0001**tick * 1e12 / share for tick in (LOWER, UPPER))
+    assert _corners(view, view.settings.positions[0], "ETH") == pytest.approx(ends)
 
 
 # --- the cost of capital ---
@@ -196,6 +286,13 @@ def test_the_fees_of_a_young_lp_make_the_yield_unknown():
     assert old.native_yield == pytest.approx(0.01 * 96 * 8760 / 96 / (0.3 * 2000 + 700 + 0.96))
 
 
+def test_what_an_lp_earns_by_itself_is_spread_over_the_hours_out_of_its_range_as_well():
+    rows = [*priced(ETH=2600.0, USDC=1.0), *volatile(ETH=80.0)]
+    found = book_capital(book(*rows, *lp_rows(10**4, away=24), positions=[LP]))
+    # 72 hours of fees in 96; it pays out 1,300 USDC and 0.72 of fees.
+    assert found.native_yield == pytest.approx(0.01 * 72 * 8760 / 96 / (1300 + 0.72))
+
+
 def test_a_book_that_owes_more_than_it_has_earns_no_share_of_anything():
     found = book_capital(book(*MARKET, positions=[tokens("p1", ETH=1.0, USDC=-5000.0)]))
     assert set(found.unknown) == {"wacc", "native_yield"}
@@ -211,3 +308,8 @@ def test_it_ought_to_earn_the_risk_free_rate_its_beta_times_the_premium_and_its_
 
 def test_an_empty_book_has_no_capital():
     assert set(book_capital(book(*MARKET, state=State())).unknown) == {"wacc", "native_yield"}
+
+
+def test_a_position_that_cannot_be_valued_leaves_no_capital_to_take_shares_of():
+    with pytest.raises(Unknown, match=r"^doge: no fresh price of DOGE"):
+        book_capital(book(*MARKET, positions=[WALLET, tokens("doge", DOGE=1.0)]))

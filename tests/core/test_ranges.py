@@ -202,3 +202,13 @@ def test_the_liquidity_of_a_range_is_that_of_whole_tokens() -> None:
 def test_ticks_that_are_no_range_are_refused(ticks: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"no range of|outside the range"):
         range_of(("A", "B"), 1, ticks, (6, 18))
+
+
+def test_tokens_that_redeem_for_several_coins_make_a_range_of_coins():
+    """Of 2 coins in each token0 and 5 in each token1 a price of 6 tokens is one of 15 coins, and the liquidity the root of 10 times larger."""
+    plain, coins = (range_of(("A", "B"), 10**18, (0, 6000), (18, 18), rates) for rates in ((1.0, 1.0), (2.0, 5.0)))
+    assert (coins.lower, coins.upper) == pytest.approx((plain.lower * 2.5, plain.upper * 2.5))
+    assert coins.liquidity == pytest.approx(plain.liquidity * sqrt(10))
+    tokens, held = plain.amounts(1.4), coins.amounts(1.4 * 2.5)
+    assert (tokens[0] * 2, tokens[1] * 5) == pytest.approx(held)
+    assert range_of(("A", "B"), 10**18, (0, 6000), (18, 18)) == plain

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.book import Book
 from monitor.core.exposure import Coins, Exposure, Scenario, Together, Values
 from monitor.core.implied import scenario_now
 from monitor.core.risk import (
@@ -29,8 +30,12 @@ from monitor.core.risk import (
     stressed_exposure_usd,
     worth_usd,
 )
+from monitor.core.rule import Intent
+from monitor.core.sizing import size
 from monitor.core.tail import scenario_tail
+from monitor.core.units import DAY
 from monitor.core.verdict import Unknown
+from tests.builders import START, proposal_of, seen
 from tests.core.books import book, layered, priced, short, tokens, volatile
 
 FALL = math.exp(-1.5 * 0.8 * math.sqrt(7 / 365))
@@ -154,6 +159,31 @@ def test_in_a_rise_the_short_side_is_exposed():
     assert stressed_exposure_usd(view) == pytest.approx(2 * 2000 * RISE)
     assert stressed_exposure_usd(view, perp) == pytest.approx(5 * 2000 * RISE)
     assert stressed_exposure_usd(view, wallet) == pytest.approx(-3 * 2000 * RISE)
+
+
+def test_what_is_bought_on_the_vix_gains_in_a_fall_and_is_a_hedge_already():
+    friday = START - START % DAY - 3 * DAY
+    vix = [seen(metric, "VIX", value, friday, "cboe") for metric, value in (("vix.future.30d", 16.0), ("vvix.close", 90.0))]
+    calls = {"id": "calls", "kind": "option", "asset": "VIX", "right": "call", "strike": 18.0, "expiry": "2024-04-17", "size": 100.0}
+    view = book(*MARKET, *vix, positions=[LONG, calls])
+    option = view.settings.positions[1]
+    leg = position_exposure(view, option)
+    spike = 16 * math.exp(1.5 * 0.9 * math.sqrt(7 / 365))
+    there = Scenario({"VIX": spike}, {"VIX": 0.9})
+    gained = float(leg.value_usd(there)) - float(leg.value_usd(Scenario({"VIX": 16.0}, {"VIX": 0.9})))
+    assert gained > 0
+    both = moves(view)
+    assert both.sign == -1
+    assert both.fall_usd == pytest.approx(3 * 2000 * (1 - FALL) - gained)
+    held_usd = float(leg.deltas(there)["VIX"]) * spike
+    assert stressed_exposure_usd(view, option) == pytest.approx(-held_usd)
+    assert stressed_exposure_usd(view) == pytest.approx(3 * 2000 * FALL - held_usd)
+    with pytest.raises(Unknown, match="calls loses nothing in VIX where the book loses"):
+        size(view, Book(), option, Intent("short", ("top_up",)), proposal_of(position="calls"))
+    sold = book(*MARKET, *vix, positions=[LONG, {**calls, "size": -100.0}])
+    asked = size(sold, Book(), sold.settings.positions[1], Intent("short", ("top_up",)), proposal_of(position="calls"))
+    assert asked.notional_usd == pytest.approx(held_usd * 0.25)
+    assert "a rise of 1.5 sigma in 7 days" in asked.basis
 
 
 def test_the_hedge_ratio_is_protected_notional_over_stressed_exposure():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.core.book import Book, Position
 from monitor.core.codec import plain
 from monitor.core.effects import LayerMoved
-from monitor.core.funding import funding_against_short, median_cost
+from monitor.core.funding import funding_against_short, median_cost, newest_cost
 from monitor.core.observation import Observation
 from monitor.core.proposal import Proposal
 from monitor.core.rule import Class, Intent
@@ -321,6 +321,24 @@ def test_a_layer_that_cannot_be_priced_says_why_for_each_action():
         ask(book_of(*paid(-0.30), *priced(ETH=2500.0)), Intent("short", ("short_perp",)))
 
 
+def test_no_short_perp_is_offered_while_shorts_pay_dearly_now_though_30_days_were_cheap():
+    turned = [0.10] * 20 + [-0.60]
+    assert median_cost(view_of(*paid(*turned)), "ETH") == pytest.approx(0.10)
+    assert newest_cost(view_of(*paid(*turned)), "ETH") == pytest.approx(-0.60)
+    assert ask(book_of(*paid(*turned), *priced(ETH=2500.0))).instrument == "top_up"
+    with pytest.raises(Unknown, match="would pay 60% a year"):
+        ask(book_of(*paid(*turned), *priced(ETH=2500.0)), Intent("short", ("short_perp",)))
+    # And not after a month of it either, however it stands now.
+    with pytest.raises(Unknown, match="would pay 60% a year"):
+        ask(book_of(*paid(*[-0.60] * 20, 0.10), *priced(ETH=2500.0)), Intent("short", ("short_perp",)))
+    assert ask(book_of(*paid(*[0.10] * 20, -0.20), *priced(ETH=2500.0))).instrument == "short_perp"
+
+
+def test_the_newest_funding_is_the_median_of_the_venues_each_over_8_hours():
+    rows = [*funding([0.5, 0.1, 0.3], venue="a", hours=4), *funding([-0.4], venue="b"), *funding([0.5, 0.6], venue="c")]
+    assert newest_cost(view_of(*rows), "BTC") == pytest.approx(0.2)
+
+
 def test_the_funding_that_a_short_would_meet_is_the_median_of_the_venues_that_can_be_read():
     held = [*funding([0.1] * 4, venue="a"), *funding([0.3] * 4, venue="b"), *funding([9.0] * 4, venue="c", interval=False)]
     assert median_cost(view_of(*held), "BTC") == pytest.approx(0.2)
@@ -366,3 +384,14 @@ def test_a_new_quote_is_cut_where_another_layer_has_come_and_refused_where_it_ha
 def test_a_price_of_an_hour_ago_values_nothing():
     with pytest.raises(Unknown, match="no fresh price"):
         ask(book_of(*priced(ETH=2500.0), now=START + HOUR))
+
+
+def test_a_short_perp_is_asked_for_at_exactly_20_percent():
+    view = book_of(*paid(-0.2), *priced(ETH=2500.0))
+    assert median_cost(view, "ETH") == -0.20
+    assert ask(view).instrument == "short_perp"
+
+
+def test_a_layer_as_large_as_what_is_left_is_not_cut():
+    left = book_of(*paid(0.1), *priced(ETH=2500.0), layers=tuple(layer(7_500.0)))
+    assert (ask(left).notional_usd, ask(left).binding) == (2500.0, "")

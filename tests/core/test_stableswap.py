@@ -141,6 +141,12 @@ def test_a_balance_that_does_not_converge_is_refused():
         balance_at_invariant(0, [1, 1], 10**9, 10**300)
 
 
+def test_an_iteration_ends_where_it_moves_by_one_unit_and_not_before():
+    # The first goes to and fro by one unit for ever; the second moves by 2 before it moves by 1.
+    assert balance_at_invariant(0, [30, 59], 200, 86) == 28
+    assert balance_at_invariant(0, [20, 28], 1000, 22) == 0
+
+
 @pytest.mark.parametrize(
     ("balances", "amp", "a_precision", "expected"),
     [
@@ -171,6 +177,7 @@ def test_a_rate_is_rounded_down():
 
 def test_the_virtual_price_is_the_invariant_of_one_share_rounded_down():
     assert virtual_price(2 * UNIT, 3 * UNIT) == 666_666_666_666_666_666
+    assert virtual_price(3, 1) == 3 * UNIT
     with pytest.raises(ValueError, match="without shares"):
         virtual_price(0, 0)
 

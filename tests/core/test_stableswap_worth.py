@@ -129,6 +129,8 @@ def test_a_share_of_coins_of_one_asset_alone_has_no_gamma():
     exposure = StableSwap(("A", "A"), 1e6, 100.0, (1.0, 1.0))
     assert exposure.gammas(Scenario({"A": 2000.0}))["A"] == pytest.approx(0.0, abs=1e-6)
     assert exposure.deltas(Scenario({"A": 2000.0})) == pytest.approx({"A": 1e6})
+    # Of three the sum is a rounding above 0, and is cut off.
+    assert StableSwap(("A", "A", "A"), 1e6, 50.0, (1.0, 1.0, 1.0)).gammas(Scenario({"A": 1.0})) == {"A": 0.0}
 
 
 def test_many_scenarios_are_answered_at_once_in_their_shape():

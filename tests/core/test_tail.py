@@ -268,3 +268,10 @@ def test_what_the_table_does_not_know_is_not_guessed():
         scenario_tail(view, Coins({"VXX": 1.0}))
     with pytest.raises(Unknown, match="the volatility of ETH is not known"):
         scenario_tail(view, Coins({"ETH": 1.0}))
+
+
+def test_where_a_day_is_missing_none_of_before_the_year_stands_in():
+    rows = [row for row in daily(path([0.01] * 400)) if row.at != START - 100 * DAY]
+    days, _ = daily_returns(book(*rows), "ETH")
+    # 367 days back to the first close of all: 366 steps, less the two of the day that is missing.
+    assert (len(days), int(days[0])) == (364, TODAY - 366)

@@ -5,8 +5,9 @@ import pytest
 from monitor.core.book import Position
 from monitor.core.exposure import Coins
 from monitor.core.observation import Observation
-from monitor.core.treasury import Sheet
-from monitor.core.units import HOUR, MINUTE
+from monitor.core.treasury import LIABILITIES, Sheet, holdings, price_at
+from monitor.core.treasury import declared as declared_at
+from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.core.valuation import value_position
 from monitor.core.verdict import Unknown
 from monitor.core.worth import Valuation
@@ -121,3 +122,41 @@ def test_prices_and_holdings_must_be_fresh() -> None:
 def test_the_four_sums() -> None:
     sheet = Sheet(1.0, 20.0, 300.0, 4000.0)
     assert (sheet.ratio, sheet.equity_usd(50_000.0)) == (321 / 4000, 46_321.0)
+
+
+# --- how far back ---
+
+
+def test_holdings_are_read_eight_days_further_back_than_asked_for() -> None:
+    rows = [row for part in ("stables", "majors") for row in series(f"treasury.{part}_usd", X, [1.0] * 12, step_ms=DAY)]
+    assert holdings(view_of(*rows), X, 0).at.tolist() == [START - days * DAY for days in range(8, -1, -1)]
+    wallets = series("treasury.tokens.ETH", X, [1.0] * 12, step_ms=DAY)
+    assert holdings(view_of(*wallets), X, DAY).at.tolist() == [START - days * DAY for days in range(9, -1, -1)]
+
+
+def test_a_provider_s_sums_count_where_both_are_given() -> None:
+    stables, majors = (series(f"treasury.{part}_usd", X, [1.0, 2.0, 3.0, 4.0], step_ms=DAY) for part in ("stables", "majors"))
+    held = holdings(view_of(*stables, majors[0], *majors[2:]), X, 0)
+    assert held.at.tolist() == [START - 3 * DAY, START - DAY, START]
+    assert [column.tolist() for column in held.columns.values()] == [[1.0, 3.0, 4.0]] * 2
+
+
+def test_what_was_declared_counts_for_a_hundred_days() -> None:
+    view = view_of(*series(LIABILITIES, X, [float(days) for days in range(110, -1, -1)], step_ms=DAY))
+    assert declared_at(view, LIABILITIES, X, 0, START - 100 * DAY) == 100.0
+    with pytest.raises(Unknown, match=f"{LIABILITIES} of {X} is not known of 2023-11-24$"):
+        declared_at(view, LIABILITIES, X, 0, START - 101 * DAY)
+
+
+def test_an_amount_is_held_for_exactly_three_cadences() -> None:
+    wallets = [row for asset in ("ETH", "USDC") for row in series(f"treasury.tokens.{asset}", X, [5.0] * 3)]
+    for late_ms, amounts in ((3 * HOUR, {"ETH": 5.0, "USDC": 7.0}), (3 * HOUR + 1, {"USDC": 7.0})):
+        newest = Observation("treasury.tokens.USDC", X, "s1", START + late_ms, START + late_ms, 7.0)
+        assert holdings(view_of(*wallets, newest, now=START + late_ms), X, 0, ("USDC", "ETH")).amounts(-1) == amounts
+
+
+def test_a_price_of_then_is_read_no_further_back_than_the_day_before() -> None:
+    view = view_of(*series("price.usd", "ETH", [float(hours) for hours in range(99, -1, -1)]))
+    assert price_at(view, "ETH", START - 2 * DAY) == sum(range(48, 72)) / 24
+    # It is thought of again when the oldest of what was read has left that day, which is the first after now.
+    assert view.due == START + 1

@@ -27,6 +27,7 @@ def true_rows(flags: object) -> list[int]:
         pytest.param([3, 2, 1], [], [2], id="shrinking above zero"),
         pytest.param([-3, -2, -1], [], [2], id="shrinking below zero"),
         pytest.param([1, 2, 2], [], [], id="a standstill is neither"),
+        pytest.param([3, 2, 2], [], [], id="nor is one on the way down"),
         pytest.param([-1, 2, 3], [], [], id="two signs"),
         pytest.param([0, 1, 2], [], [], id="zero has no sign"),
         pytest.param([2, 1, 0], [], [], id="zero at the end has none either"),
@@ -124,6 +125,24 @@ def test_flat_is_under_a_tenth_of_the_standard_deviation_of_100_changes_over_3_b
     assert bool(trends.flat(line)[-1]) is is_true
     assert bool(trends.flat(-line)[-1]) is is_true
     assert not trends.flat(line[1:])[-1]
+
+
+def test_exactly_as_many_deviations_as_are_asked_for_are_not_beyond_them():
+    line = changing(3.0, 10, 252)
+    asked = float(trends.trend(line, 10)[-1])
+    assert not trends.rising(line, 10, asked)[-1]
+    assert not trends.falling(-line, 10, asked)[-1]
+    assert not trends.flat(line, float(np.abs(trends.trend(line, 3, 100)[-1])))[-1]
+
+
+def test_what_stands_at_its_mean_has_not_weakened_however_far_it_fell():
+    line = [*[100.0] * 300, *[50.0] * 10]
+    assert trends.falling(line, 10)[-1]
+    assert trends.weakens(line, 10)[-2:].tolist() == [True, False]
+
+
+def test_a_share_has_twelve_decimals():
+    assert trends.share_of_high([3.0, 1.0], 2)[-1] == 0.333333333333
 
 
 def test_a_line_that_does_not_move_is_flat():

@@ -101,14 +101,22 @@ def test_a_price_effect_counts_as_far_as_two_sources_vouch_for_it(moves: list[fl
 
 
 @pytest.mark.parametrize(
-    ("part", "fall", "is_half"), [(-5.0, 10.0, True), (-4.99, 10.0, False), (-10 * 0.04, 10 * 0.08, True), (5.0, 10.0, False), (0.0, 0.0, False)]
+    ("part", "fall", "is_half"),
+    [
+        (-5.0, 10.0, True),
+        (-4.99, 10.0, False),
+        (-10 * 0.04, 10 * 0.08, True),
+        (5.0, 10.0, False),
+        (0.0, 0.0, False),
+        # Twelve digits count: what is under half of the twelfth is a hair.
+        (-(0.5 - 4e-13), 1.0, True),
+        (-(0.5 - 6e-13), 1.0, False),
+    ],
 )
 def test_half_of_a_fall_is_half_on_paper(part: float, fall: float, is_half: bool):
     assert explains_half(part, fall) is is_half
 
 
 def test_a_part_that_is_counted_apart_has_grown_by_what_it_grew_and_a_new_one_by_all_it_is():
-    assert risen_apart({"staking": 5.0, "pool2": 5.0, "gone": 9.0}, {"staking": 7.0, "pool2": 4.0, "borrowed": 3.0}) == {
-        "staking": 2.0,
-        "borrowed": 3.0,
-    }
+    before = {"staking": 5.0, "pool2": 5.0, "gone": 9.0, "same": 5.0}
+    assert risen_apart(before, {"staking": 5.5, "pool2": 4.0, "borrowed": 3.0, "same": 5.0}) == {"staking": 0.5, "borrowed": 3.0}

@@ -90,7 +90,7 @@ def test_a_position_without_liquidity_is_worth_its_fees_and_has_no_gamma() -> No
 
 
 def test_of_one_asset_on_both_sides_the_range_is_what_it_holds_now() -> None:
-    same = Position(id="p1", kind="uniswap-v3", chain="local", token_id=7, assets=("WSTETH", "WETH"))
+    same = Position(id="p1", kind="uniswap-v3", chain="local", token_id=7, assets=("STETH", "WETH"))
     worth = valued(same, decimals0=18, decimals1=18, amount0=3 * 10**18, amount1=5 * 10**18, fees0=0, fees1=10**18)
     assert worth.exposure == Together((Coins({"ETH": 8.0}), Coins({"ETH": 1.0})))
     assert dict(worth.amounts) == {"ETH": 9.0}
@@ -119,3 +119,28 @@ def test_the_whole_domain_is_a_range() -> None:
     price = sqrt_ratio_at_tick(-200_000)
     worth = valued(tick_lower=MIN_TICK, tick_upper=MAX_TICK, sqrt_price_x96=price)
     assert worth.amounts["ETH"] > 0.25 and worth.amounts["USDC"] > 300.0
+
+
+USDC, WETH = 0xA0B86991C6218B36C1D19D4A2E9EB0CE3606EB48, 0xC02AAA39B223FE8D0A0E5C4F27EAD9083C756CC2
+
+
+@pytest.mark.parametrize(
+    ("assets", "said"),
+    [
+        (("WETH", "USDC"), "token0 of position p1 is USDC, its assets declare WETH: correct them, in the order of the pool"),
+        (("USDC", "WSTETH"), "token1 of position p1 is ETH, its assets declare WSTETH"),
+        (("USDC", "WBTC"), "token1 of position p1 is ETH, its assets declare WBTC"),
+    ],
+)
+def test_well_known_tokens_that_are_declared_as_others_have_no_worth(assets: tuple[str, str], said: str) -> None:
+    """The wrong way round 15,000 USDC would be as many ETH."""
+    wrong = Position(id="p1", kind="uniswap-v3", chain="ethereum", token_id=7, assets=assets)
+    with pytest.raises(Unknown, match=said) as why:
+        valued(wrong, token0=USDC, token1=WETH, decimals0=6, decimals1=18)
+    assert why.value.code == "token"
+
+
+@pytest.mark.parametrize("assets", [("USDC", "WETH"), ("USDC", "ETH"), ("USDC", "weth"), ()])
+def test_and_by_either_of_their_names_they_have_one(assets: tuple[str, ...]) -> None:
+    named = Position(id="p1", kind="uniswap-v3", chain="ethereum", token_id=7, assets=assets)
+    assert set(valued(named, token0=USDC, token1=WETH, decimals0=6, decimals1=18).amounts) == {"USDC", "ETH"}

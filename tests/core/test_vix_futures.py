@@ -117,3 +117,12 @@ def test_a_level_whose_contract_has_no_settlement_is_absent_and_named_and_none_f
     assert set(levels) == left
     assert {reason.partition(" ")[0] for reason in absent} == {"1", "2", "30d", "60d"} - left
     assert all(iso(ends[gone])[:10] in reason for reason in absent)
+
+
+def test_a_contract_that_ends_just_then_is_the_far_one_and_what_is_missing_is_named_by_its_day():
+    """2023-02-15 is 30 days after 2023-01-16: the front and that contract are enough."""
+    near, far = parse_time("2023-01-18"), parse_time("2023-02-15")
+    levels, absent = curve(parse_time("2023-01-16"), {near: 20.0, far: 22.0})
+    assert levels == {"1": 20.0, "2": 22.0, "30d": 22.0}
+    assert absent == ["60d needs the contracts of 2023-02-15 and 2023-03-22"]
+    assert curve(parse_time("2023-01-16"), {})[1][:2] == ["1 needs the contract of 2023-01-18", "2 needs the contract of 2023-02-15"]

@@ -17,7 +17,7 @@ from monitor.core.units import DAY, HOUR
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.vocabulary import BARS
-from monitor.core.volatility import annual_sigma, horizon_sigma, implied, realised, shocked, yang_zhang
+from monitor.core.volatility import annual_sigma, horizon_sigma, implied, realised, shocked, with_market, yang_zhang
 from tests.builders import START, seen, view_of
 
 Bar = tuple[float, float, float, float]
@@ -232,6 +232,11 @@ def test_a_shock_moves_all_risky_assets_the_same_way_and_leaves_stablecoins():
     both = shocked(view, ("ETH", "USDC"), np.array([-1.0, 0.0, 1.0]))
     assert np.allclose(both["ETH"], np.exp(np.array([-1, 0, 1]) * 0.8 * math.sqrt(7 / 365)))
     assert np.array_equal(both["USDC"], [1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(("asset", "way"), [("VIX", -1), ("VXX", -1), ("UVXY", -1), ("SPX", 1), ("ETH", 1)])
+def test_what_is_on_the_vix_rises_as_markets_fall(asset: str, way: int):
+    assert with_market(asset) == way
 
 
 def test_a_shock_of_what_has_no_known_volatility_is_unknown():

@@ -48,6 +48,8 @@ def test_an_exit_of_more_than_there_is_or_of_a_token_that_no_pool_takes_is_refus
         proportional_exit([1], [18], 1, 0)
     with pytest.raises(ValueError, match="more than 18 decimals"):
         proportional_exit([1, 1], [18, 36], 1, 1)
+    with pytest.raises(ValueError, match="more than 18 decimals"):
+        proportional_exit([1], [19], 1, 1)
 
 
 prices_of = st.lists(st.floats(1e-3, 1e5), min_size=2, max_size=3)

@@ -149,3 +149,7 @@ def test_a_book_that_cannot_be_valued_blocks_as_unknown_and_names_the_position()
 def test_shares_out_of_range_are_refused(settings: dict[str, str]):
     with pytest.raises(ValidationError, match="must lie between"):
         build(SessionCap, settings)
+
+
+def test_a_capital_of_cents_caps_as_well():
+    assert portfolio_capital_usd(view(capital=0.5)) == 0.5

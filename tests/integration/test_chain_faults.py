@@ -1,5 +1,6 @@
 """A running daemon in front of a node that lies, lags or is another one, and on a chain with hostile tokens: refused, said, never believed."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from monitor.chain import MULTICALL3
+from monitor.chain import MULTICALL3, Answer, BlockPinnedReader, Call, Failed
+from tests.integration.anvil import Anvil
 from tests.integration.daemons import daemon
 from tests.integration.lure import lure
 from tests.integration.proxy import Ask, Bend, Proxy, of, proxy, result_of, straight
@@ -128,6 +130,24 @@ def test_a_lookup_that_the_node_asks_for_is_an_error_and_never_a_request_F_061(t
         world.swap(False, 10**16)
         assert watched.running.wait_for(lambda: watched.source().get("reason"), 20)
         assert visits == []
+
+
+def test_a_token_that_burns_all_gas_costs_its_own_answers_alone_F_062(chain: Anvil, uniswap: Uniswap) -> None:
+    """Two such calls leave nothing to anybody: the node has no answer at all to a batch that holds them."""
+    burning, token = deployed(chain, compiled()["Burning"]).address, deployed(chain, compiled()["Token"], "T", 6).address
+    hungry = [Call(burning, "erc20", "decimals"), Call(burning, "erc20", "balanceOf", (token,))]
+    honest = [Call(token, "erc20", "decimals"), *(Call(token, "erc20", "balanceOf", (f"0x{place:040x}",)) for place in range(60))]
+    reader = BlockPinnedReader(chain.rpc, chain.chain_id)
+
+    async def read(calls: list[Call]) -> tuple[Answer, ...]:
+        return await reader.read(await reader.pin(), calls)
+
+    chain.calls.clear()
+    assert asyncio.run(read(honest)) == ((6,), *[(0,)] * 60)
+    assert chain.calls.count("eth_call") == 1, "who is not starved is asked once"
+    answers = asyncio.run(read([*hungry, *honest]))
+    assert all(isinstance(answer, Failed) for answer in answers[:2])
+    assert answers[2:] == ((6,), *[(0,)] * 60)
 
 
 def test_hostile_tokens_and_a_mistyped_id_cost_their_own_positions_alone_F_059_F_060_F_061(tmp_path: Path, anvil: Path) -> None:

@@ -123,6 +123,48 @@ async def test_sources_that_nothing_needs_share_a_line(tmp_path: Path) -> None:
     assert [line for line in said.out.splitlines() if "idle" in line] == ["idle    nothing that is watched needs curve, safe"]
 
 
+def held(url: str, *more: str) -> str:
+    """Two positions on one chain, read by two sources."""
+    other = f", other: {{rpc: '{more[0]}', chain_id: 31338}}" if more else ""
+    lps = "{id: lp, kind: uniswap-v3, chain: local, token_id: 7}, {id: new, kind: uniswap-v4, chain: local, token_id: 7}"
+    far = ", {id: far, kind: uniswap-v4, chain: other, token_id: 7}" if more else ""
+    return f"chains: {{local: {{rpc: '{url}', chain_id: 31337}}{other}}}\npositions: [{lps}{far}]"
+
+
+MANAGERS = f"managers: {{local: '0x{'a' * 40}', other: '0x{'a' * 40}'}}"
+
+
+async def checked_chains(folder: Path, more: str) -> Said:
+    file = written(folder, sources={}, more=more)
+    listed = "\n".join(f"  {name}: {{{MANAGERS}}}" for name in ("uniswap-v3", "uniswap-v4"))
+    kept = [line for line in file.read_text().splitlines() if not line.startswith("  uniswap-v3:") and not line.startswith("  uniswap-v4:")]
+    file.write_text("\n".join(kept).replace("sources:\n", f"sources:\n{listed}\n", 1), encoding="utf-8")
+    return await asyncio.to_thread(speak, "check", "--timeout", "20", config=file)
+
+
+async def test_a_dead_node_is_one_line_that_names_who_needs_it_and_where_its_address_stands(tmp_path: Path) -> None:
+    chain = FakeChain(chain_id=31338, head=header(seconds=now_ms() // 1000))
+    async with node(chain) as alive:
+        said = await checked_chains(tmp_path, held(dead_url(), alive))
+    assert said.code == 1
+    line = line_of(said, "local")
+    assert line.startswith("failed  chain local: ")
+    assert "; without it uniswap-v3, uniswap-v4 cannot read; " in line
+    assert f"set another chains.local.rpc in {tmp_path}/hedge-monitor.yaml" in line and "endpoint" not in line
+    assert [one for one in said.out.splitlines() if one.startswith("failed")] == [line]
+    assert line_of(said, "other").startswith("ok ") and "without it" not in line_of(said, "other")
+
+
+async def test_a_source_that_fails_on_a_live_node_keeps_its_line_and_is_sent_to_the_chain_s_setting(tmp_path: Path) -> None:
+    async with node(FakeChain(head=header(seconds=now_ms() // 1000))) as url:
+        said = await checked_chains(tmp_path, held(url))
+    assert line_of(said, "local").startswith("ok ")
+    for name in ("uniswap-v3", "uniswap-v4"):
+        assert line_of(said, name).startswith(f"failed  source {name}: ")
+        cure = f"do as it says; if it says nothing to do, check what stands at chains.local.rpc in {tmp_path}/hedge-monitor.yaml, or switch it off"
+        assert cure in line_of(said, name)
+
+
 async def test_slow_endpoints_cost_the_deadline_once_and_not_one_after_the_other(tmp_path: Path) -> None:
     async with Hostile(mute) as server:
         await checked(tmp_path, sources=dict.fromkeys(FETCHED, server.url), seconds=0.1)  # ccxt is imported by now
@@ -132,6 +174,8 @@ async def test_slow_endpoints_cost_the_deadline_once_and_not_one_after_the_other
     assert said.code == 1
     for name in (*FETCHED, "local"):
         assert "no complete answer within 2 s; try again with a longer --timeout" in line_of(said, name)
+        setting = f"chains.local.rpc in {tmp_path}" if name == "local" else f"sources.{name}.endpoint"
+        assert f"if it stays slow, set another {setting}" in line_of(said, name)
 
 
 async def test_a_page_of_html_with_status_200_is_not_taken_for_an_answer(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The demo as a stranger meets it: the page answers, a layer is proposed and another refused, alerts are signed, metrics move, the audit agrees."""
 
 import json
+import shlex
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from standardwebhooks import Webhook
 
-from tests.integration.daemons import SECRET, Inbox, command, daemon, environment, receiver
+from tests.integration.daemons import SECRET, Inbox, Running, command, daemon, environment, receiver
 
 SPEED = "30000"
 
@@ -23,6 +25,8 @@ class Told(NamedTuple):
     alerts: list[dict[str, Any]]
     metrics: str
     positions: list[dict[str, Any]]
+    layer: str
+    answered: subprocess.CompletedProcess[str]
     inbox: Inbox
     exit_code: int
 
@@ -37,15 +41,29 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         with daemon(folder, "--store", f"sqlite:///{store}", "demo", "--speed", SPEED, "--port", "0", env=env) as running:
             assert "<html" in running.text("/")
             running.wait_for(lambda: _is_told(running.get("/api/v1/alerts")["alerts"]), 90)
+            layer, answered = _approve(running)
+            running.wait_for(lambda: _is_answered(running.get("/api/v1/alerts")["alerts"]), 30)
             alerts, metrics = running.get("/api/v1/alerts")["alerts"], running.text("/metrics")
             positions = running.get("/api/v1/positions")["positions"]
             code = running.stop(signal.SIGINT)
-        yield Told(store, alerts, metrics, positions, inbox, code)
+        yield Told(store, alerts, metrics, positions, layer, answered, inbox, code)
 
 
 def _is_told(alerts: list[dict[str, Any]]) -> bool:
     back = any(a["type"] == "source.down" and "back" in a["summary"] for a in alerts)
     return back and all(a["delivery"] == "delivered" for a in alerts)
+
+
+def _is_answered(alerts: list[dict[str, Any]]) -> bool:
+    return any(a["type"] == "layer.approved" for a in alerts) and all(a["delivery"] == "delivered" for a in alerts)
+
+
+def _approve(running: Running) -> tuple[str, subprocess.CompletedProcess[str]]:
+    """Say yes to the one proposal, with the words that the page shows beside it."""
+    (layer,) = (one["id"] for one in running.get("/api/v1/layers")["layers"] if one["state"] == "proposed")
+    program, *options = shlex.split(running.get("/api/v1/book")["now"]["command"])
+    assert program == "hedge-monitor"
+    return layer, command(*options, "layers", "approve", layer)
 
 
 def _of_type(told: Told, kind: str) -> list[dict[str, Any]]:
@@ -145,6 +163,12 @@ def test_dropping_any_observation_changes_the_bytes(told: Told, tmp_path: Path):
     rethought = command("--store", f"sqlite:///{damaged}", "replay", "--log").stdout.splitlines()
 
     assert rethought[-1] != untouched[-1], "the digest of the journal"
+
+
+def test_the_command_that_the_page_names_approves_the_layer(told: Told):
+    assert (told.answered.returncode, told.answered.stderr) == (0, "")
+    (approved,) = _of_type(told, "layer.approved")
+    assert told.layer in told.answered.stdout and approved["delivery"] == "delivered"
 
 
 def _newest_evidence(store: Path, rule: str) -> tuple[str, str, int]:

@@ -93,10 +93,10 @@ def test_the_amount_is_what_redeeming_brings_after_gains_losses_and_fees(chain: 
 
 def test_a_holder_without_shares_and_an_empty_vault_hold_nothing(chain: Anvil) -> None:
     asset, vault = opened(chain)
-    assert said(vault, chain.accounts[5]) == {"shares": 0, "share_price": 1.0, "amount.USDX": 0.0}
+    assert said(vault, chain.accounts[5]) == {"shares": 0, "share_price": 1.0, "amount.USDX": 0.0, "decimals.USDX": 6}
     deposit(asset, vault, chain.accounts[1], 10**9)
     vault.send(chain.accounts[1], "lose", 10**9)
-    assert said(vault, chain.accounts[1]) == {"shares": 10**9, "share_price": 0.0, "amount.USDX": 0.0}
+    assert said(vault, chain.accounts[1]) == {"shares": 10**9, "share_price": 0.0, "amount.USDX": 0.0, "decimals.USDX": 6}
     assert redeemed(asset, vault, chain.accounts[1]) == 0
 
 

@@ -177,7 +177,7 @@ async def test_a_screen_reader_hears_headings_lists_and_live_regions(told, chrom
     async with looking_at(told, chromium) as look:
         page = await look.open()
         headings = await page.eval_on_selector_all("h2", "all => all.map(one => one.textContent)")
-        assert headings == ["Next to fire", "The ladder", "The book", "Sources", "Price and TVL", "Decisions"]
+        assert headings == ["Triggers", "The ladder", "The book", "Sources", "Price and TVL", "Decisions"]
         assert await page.get_attribute("h1", "aria-live") == "polite"
         unnamed = await page.eval_on_selector_all("section", "all => all.filter(one => !one.hasAttribute('aria-labelledby')).length")
         assert unnamed == 0

@@ -172,6 +172,7 @@ MAY_TRADE = [
     ),
     ("binance", "/sapi/v1/account/apiRestrictions", {**BINANCE_KEY, "permitsUniversalTransfer": True}, "permitsUniversalTransfer"),
     ("binance", "/sapi/v1/account/apiRestrictions", {**BINANCE_KEY, "enableSomethingNew": True}, "enableSomethingNew"),
+    ("binance", "/sapi/v1/account/apiRestrictions", {**BINANCE_KEY, "canTransfer": True, "tradingAuthorityExpirationTime": 5}, "canTransfer"),
     ("bybit", "/v5/user/query-api", bybit({**BYBIT_KEY, "readOnly": 0}), "ContractTrade"),
     ("bybit", "/v5/user/query-api", bybit({"readOnly": 0, "permissions": {"Spot": []}}), "it is not read-only"),
     ("okx", "/api/v5/account/config", okx([{"perm": "read_only,trade"}]), "trade"),
@@ -228,7 +229,7 @@ async def test_where_a_venue_does_not_tell_check_says_that_it_could_not_be_verif
     source: VenueAccount, ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts, "PERMISSIONS", {})
-    line = "main: 2 of 3 positions are held at bybit, WARNING: bybit does not tell whether its key can only read"
+    line = "main: 2 of 3 positions are held at bybit; WARNING: main: bybit does not tell whether its key can only read"
     assert await source.probe(ports, WATCH) == line
 
 
@@ -240,7 +241,7 @@ async def test_a_sister_of_a_venue_is_asked_like_it(source: VenueAccount, server
 
 
 @pytest.mark.parametrize("venue", ["okx"])
-@pytest.mark.parametrize(("perm", "state"), [("read_only", Health.OK), ("read_only,withdraw", Health.FAILED)])
+@pytest.mark.parametrize(("perm", "state"), [("read_only", Health.WARNING), ("read_only,withdraw", Health.FAILED)])
 async def test_check_has_a_row_for_the_accounts_and_what_to_do(server: VenueServer, venue: str, perm: str, state: Health, tmp_path: Path) -> None:
     server.private["/api/v5/account/config"] = okx([{"perm": perm}])
     file = tmp_path / "hedge-monitor.yaml"
@@ -254,8 +255,11 @@ async def test_check_has_a_row_for_the_accounts_and_what_to_do(server: VenueServ
     [row] = [found for found in await check(only, timeout_seconds=20) if found.name == "venue-account"]
     assert row.state is state
     must_not_show(repr(row))
-    if state is Health.OK:
-        assert row.detail == "main: 1 of 1 positions are held at okx, its key can only read"
+    if state is Health.WARNING:
+        assert row.detail == (
+            "main: 1 of 1 positions are held at okx, its key can only read; WARNING: main: the account of position eth also holds BTC, which no "
+            "position names and the book lacks: add one of the same venue and account with asset: BTC"
+        )
     else:
         assert "its key may do more than read (withdraw) and is not used: delete it at okx" in row.detail
         assert row.remedy.startswith("trying again will not help: do as it says, or correct sources.venue-account.endpoint")

@@ -8,7 +8,7 @@ import pytest
 from monitor.core.engine import Engine
 from monitor.core.observation import Reading
 from monitor.core.settings import read_settings
-from monitor.core.units import DAY, HOUR
+from monitor.core.units import DAY, HOUR, MINUTE
 from monitor.errors import ConfigError
 from monitor.pipeline import Pipeline
 from monitor.registry import Catalogue
@@ -71,6 +71,29 @@ def test_a_fact_that_came_late_is_known_later_than_decided(pipeline: Pipeline):
     assert answer["verdict"] == "FIRED"
     assert {key: answer["live"][key] for key in ("verdict", "note")} == {"verdict": "QUIET", "note": "known later than decided"}
     assert any("live decided QUIET (known later than decided)" in line for line in sentences(answer))
+
+
+def test_layers_of_the_record_stand_beside_those_of_replay_where_they_differ():
+    """Two facts reach the daemon three minutes after they could be known: replay proposes at once, the daemon did when it heard of them."""
+    late = 3 * MINUTE
+    made = Pipeline(Engine(Catalogue()), SqliteStore(":memory:"), lambda: START)
+    for event in opening():
+        made.process(event)
+    for n, usd in enumerate([5e10, 4.4e10, 4.4e10]):
+        known_at = START + (n + 1) * HOUR
+        made.receive([Reading("tvl.usd", TVL, usd, known_at, known_at, "llama")], source="llama", now=known_at + late)
+    answer = ask(made, "defi-layer", FALLEN + 2 * late)
+    (replayed,), (recorded,) = answer["layers"], answer["live_layers"]
+    assert (replayed["at"], recorded["at"]) == (FALLEN, FALLEN + late) and replayed["id"] != recorded["id"]
+    assert [line for line in sentences(answer) if line.startswith("  layer ")] == [
+        f"  layer {replayed['id']} proposed 2024-03-04T02:00:00Z, in replay alone (known later than decided): {replayed['reason']}",
+        f"  layer {recorded['id']} proposed 2024-03-04T02:03:00Z, on record: {recorded['reason']}",
+    ]
+    made.store.close()
+
+
+def test_layers_that_replay_gives_as_they_are_on_record_stand_once(pipeline: Pipeline):
+    assert "live_layers" not in ask(pipeline, "defi-layer")
 
 
 def test_without_a_subject_the_worst_comes_first_and_the_rest_are_others(pipeline: Pipeline):

@@ -2,7 +2,8 @@
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins
-from monitor.core.pool_share import PoolShare, in_underlying, of_pool, read_share, stable_value, valued
+from monitor.core.pool_share import PoolShare, of_pool, read_share, stable_value, valued
+from monitor.core.redemption import followed, rate
 from monitor.core.tokens import underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
@@ -24,9 +25,10 @@ def _weighted(view: View, share: PoolShare) -> Valuation:
         raise Unknown(
             "missing", f"neither weights nor the amplification of {share.pool} were read: it is no weighted or stable pool, or not read yet"
         )
-    held = in_underlying(share.names, share.amounts)
+    held = followed(view, zip(share.names, share.amounts, strict=True))
     if not share.is_whole:
         return valued(view, share, held, Coins(held), points)
     weights = [float(point.value) for point in points]
-    exposure = weighted_share([underlying(name) for name in share.names], share.amounts, weights)
+    coins = [amount * rate(view, name) for name, amount in zip(share.names, share.amounts, strict=True)]
+    exposure = weighted_share([underlying(name) for name in share.names], coins, weights)
     return valued(view, share, held, exposure, points)

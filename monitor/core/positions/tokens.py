@@ -1,10 +1,9 @@
 """Plain tokens: as declared, or as read of a wallet; and shares of a vault, which are the tokens that redeeming them brings."""
 
-from collections.abc import Iterable
-
 from monitor.core.book import Position
 from monitor.core.exposure import Coins
-from monitor.core.tokens import ASSET_OF, underlying
+from monitor.core.redemption import followed
+from monitor.core.tokens import ASSET_OF
 from monitor.core.verdict import Evidence, Unknown
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
@@ -15,7 +14,7 @@ AMOUNT = "position.amount."
 def value(view: View, position: Position) -> Valuation:
     """The amounts at today's prices: the declared ones, else those of the wallet, all of one block."""
     if position.amounts:
-        return of_coins(view, _followed(position.amounts.items()))
+        return of_coins(view, followed(view, ((asset, float(amount)) for asset, amount in position.amounts.items())))
     points = {asset: newest(view, AMOUNT + asset, position) for asset in position.assets}
     return _read(view, points, {}, "the amounts of the wallet")
 
@@ -40,13 +39,5 @@ def of_coins(view: View, amounts: dict[str, float], exact: dict[str, int] | None
 
 def _read(view: View, points: dict[str, Evidence], exact: dict[str, Evidence], what: str) -> Valuation:
     block_hash, _ = of_one_block([*points.values(), *exact.values()], what)
-    amounts = _followed((asset, float(point.value)) for asset, point in points.items())
+    amounts = followed(view, ((asset, float(point.value)) for asset, point in points.items()))
     return of_coins(view, amounts, {name: int(point.value) for name, point in exact.items()}, block_hash)
-
-
-def _followed(amounts: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """By the asset that each one follows."""
-    held: dict[str, float] = {}
-    for name, amount in amounts:
-        held[underlying(name)] = held.get(underlying(name), 0.0) + float(amount)
-    return held

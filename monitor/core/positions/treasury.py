@@ -2,7 +2,8 @@
 
 from monitor.core.book import Position
 from monitor.core.exposure import Coins
-from monitor.core.treasury import PARTS, REDEEMED_FOR, TOKENS, Held, holdings, sheet_of, worth
+from monitor.core.redemption import followed
+from monitor.core.treasury import PARTS, TOKENS, Held, holdings, sheet_of, worth
 from monitor.core.units import DAY
 from monitor.core.verdict import Evidence
 from monitor.core.view import View
@@ -15,8 +16,9 @@ BACK_MS = DAY
 def value(view: View, position: Position) -> Valuation:
     """Its equity: stables, majors and others, and receivables less liabilities as USD. The protocol's own tokens are left out.
 
-    Amounts by asset come of wallets. A provider's USD sums do not say which coins they are of: then there are none, and no delta. Raises Unknown
-    where nobody says what it holds or owes, or its holdings are not of one instant.
+    Amounts by asset come of wallets. Each token counts at its own price: what that is off the coin that it follows moves with no price. A
+    provider's USD sums do not say which coins they are of: then there are none, and no delta. Raises Unknown where nobody says what it holds
+    or owes, or its holdings are not of one instant.
     """
     subject = position.protocol
     assets = [name.removeprefix(TOKENS) for name in view.market.metrics(TOKENS, subject)]
@@ -25,14 +27,11 @@ def value(view: View, position: Position) -> Valuation:
     if held.in_usd and (others := _others(view, subject, held)) is not None:
         parts["others"] = float(others.value)
     sheet = sheet_of(view, subject, held, BACK_MS)
-    amounts: dict[str, float] = {}
-    for name, amount in ({} if held.in_usd else held.amounts(-1)).items():
-        asset = REDEEMED_FOR.get(name, name)
-        amounts[asset] = amounts.get(asset, 0.0) + amount
+    amounts = followed(view, () if held.in_usd else held.amounts(-1).items())
     delta_usd = {asset: amount * view.price_usd(asset) for asset, amount in amounts.items()}
     equity_usd = sheet.equity_usd(parts["others"])
-    beside_usd = sheet.receivables - sheet.liabilities + (sum(parts.values()) if held.in_usd else 0.0)
-    return Valuation(equity_usd, amounts, delta_usd, Coins(amounts, beside_usd), {}, block_hash)
+    exposure = Coins(amounts, equity_usd - sum(delta_usd.values()))
+    return Valuation(equity_usd, amounts, delta_usd, exposure, {}, block_hash)
 
 
 def _block(view: View, subject: str, held: Held) -> str:

@@ -3,7 +3,8 @@
 from monitor.core.book import Position
 from monitor.core.constant_product import ConstantProduct
 from monitor.core.exposure import Coins, Exposure
-from monitor.core.positions.uniswap_v3 import pool_asset
+from monitor.core.positions.uniswap_v3 import pool_token
+from monitor.core.redemption import followed
 from monitor.core.view import View
 from monitor.core.worth import Valuation, newest, of_one_block
 
@@ -15,10 +16,7 @@ def value(view: View, position: Position) -> Valuation:
     points = {name: newest(view, f"position.{name}", position) for name in EXACT_FIELDS}
     block_hash, _ = of_one_block(points.values(), "the position's numbers")
     exact = {name: int(point.value) for name, point in points.items()}
-    sides = [(pool_asset(view, position, side), _whole(view, position, exact[f"amount{side}"], side)) for side in (0, 1)]
-    held: dict[str, float] = {}
-    for asset, amount in sides:
-        held[asset] = held.get(asset, 0.0) + amount
+    held = followed(view, [(pool_token(view, position, side), _whole(view, position, exact[f"amount{side}"], side)) for side in (0, 1)])
     delta_usd = {asset: amount * view.price_usd(asset) for asset, amount in held.items()}
     return Valuation(sum(delta_usd.values()), held, delta_usd, _exposure(held), exact, block_hash)
 

@@ -3,7 +3,7 @@
 import { Disclosure, Rows, h, mark, say } from "./dom.js";
 import { ago, brief, evidenceValue, inUnit, instant, instrument, number, percent, span, usd } from "./format.js";
 
-export const clock = { now: 0 };
+export const clock = { now: 0, command: "hedge-monitor" };
 
 const VERDICTS = { FIRED: "Fired", QUIET: "Quiet", UNKNOWN: "Cannot be judged", NOT_CONFIGURED: "Not set up" };
 const FLAGS = { FIRED: "yes", QUIET: "not now", UNKNOWN: "cannot be judged", NOT_CONFIGURED: "not set up" };
@@ -84,8 +84,9 @@ class Leg {
   show(leg) {
     say(this.name, leg.name);
     this.bar.show(leg);
-    const of = leg.threshold === undefined ? "" : ` of ${inUnit(leg.threshold, leg.unit)}`;
-    say(this.value, leg.value === undefined ? FLAGS[leg.verdict] : inUnit(leg.value, leg.unit) + of);
+    this.bar.element.style.visibility = leg.distance === undefined ? "hidden" : "";
+    const at = leg.threshold === undefined ? "" : `, threshold ${inUnit(leg.threshold, leg.unit)}`;
+    say(this.value, leg.value === undefined ? FLAGS[leg.verdict] : inUnit(leg.value, leg.unit) + at);
     mark(this.element, "data-verdict", leg.verdict);
     mark(this.element, "title", leg.reason);
   }
@@ -165,7 +166,7 @@ function note(layer) {
   if (layer.state === "refused") return layer.reason;
   if (layer.state === "proposed" && layer.valid_until) {
     const age = span(Math.max(0, (clock.now - layer.proposed_at) / 1000));
-    return `hedge-monitor layers approve ${layer.id} · ${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)}`;
+    return `${clock.command} layers approve ${layer.id} · ${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)}`;
   }
   return layer.by ? `by ${layer.by}` : "";
 }
@@ -176,11 +177,12 @@ function returns(found) {
   const paths = found.paths.map((path) => [
     path.sigmas === 0 ? "If nothing moves" : `At ${number(path.sigmas)} sigma`,
     `the layer ${path.layer_usd < 0 ? "loses" : "gains"} ${usd(Math.abs(path.layer_usd))}, `
-      + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`,
+      + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`
+      + (path.loss_offset === undefined ? "" : `; of an impermanent loss of ${usd(-path.loss_usd)} the layer makes good ${percent(path.loss_offset)}`),
   ]);
   const { alone, with_cost: hedged } = found.break_even;
   const at = (prices) => (prices.length ? prices.map(usd).join(" and ") : "at no price near");
-  return [...paths, ["Breaks even", `${at(alone.prices_usd)} alone, ${at(hedged.prices_usd)} with the layer and its cost`]];
+  return [...paths, ["Breaks even in a week", `${at(alone.prices_usd)} alone, ${at(hedged.prices_usd)} with the layer and its cost`]];
 }
 
 function layerInside(layer) {
@@ -275,7 +277,7 @@ export class Position {
     }
     say(this.value, usd(position.value_usd));
     say(this.kind, [kind, position.chain && `on ${position.chain}`, standing(position)].filter(Boolean).join(" "));
-    say(this.delta, Object.entries(position.amounts).map(([asset, amount]) => `${number(+amount.toPrecision(5))} ${asset}`).join(" + "));
+    say(this.delta, position.holds ?? Object.entries(position.amounts).map(([asset, amount]) => `${number(+amount.toPrecision(5))} ${asset}`).join(" + "));
   }
 }
 

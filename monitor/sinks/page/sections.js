@@ -51,15 +51,23 @@ function figures(model) {
   }
   const stress = book.risk?.stress;
   if (stress) {
-    const move = `in a ${stress.direction} of ${stress.sigmas} sigma in ${stress.days} days`;
-    shown.push({ name: "A bad week", value: usd(-stress.protected_loss_usd), means: move });
+    shown.push({ name: "A bad week", value: usd(-stress.protected_loss_usd), means: `${moves(stress.moves)}: ${stress.sigmas} weekly sigmas` });
   }
+  const crash = book.risk?.scenario;
+  if (crash) shown.push({ name: "A crash day", value: usd(-crash.es_99_usd), means: crash.worst });
   if (book.protected_ratio !== undefined) {
-    shown.push({ name: "Protected", value: percent(book.protected_ratio, 0), means: "of what would lose, by active layers" });
+    const means = "of what would lose; your own shorts and options are in the delta";
+    shown.push({ name: "Protected by layers", value: percent(book.protected_ratio, 0), means });
   }
   if (book.regime !== undefined) shown.push({ name: "Regime", value: book.regime, means: "of volatility" });
   if (book.session) shown.push({ name: "Room today", value: usd(book.session.left_usd), means: `of ${usd(book.session.cap_usd)} for new layers` });
   return shown;
+}
+
+// The two largest moves of a stress, such as "BTC -8%, ETH -12%".
+function moves(by) {
+  const largest = Object.entries(by).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 2);
+  return largest.map(([asset, move]) => `${asset} ${percent(move, 0)}`).join(", ");
 }
 
 // --- folding ------------------------------------------------------------------------------------------------------------
@@ -99,7 +107,7 @@ export class Page {
   }
 
   show(model, changed) {
-    clock.now = model.now.at;
+    Object.assign(clock, { now: model.now.at, command: model.now.command });
     const any = (...names) => names.some((name) => changed.has(name));
     if (any("now")) this.time(model.now);
     if (any("headline")) say(find("#headline"), model.headline);
