@@ -188,10 +188,24 @@ def _build(draft: Draft, cls: type[Settings], path: Path, settings: dict[str, An
         _not_negative(draft, cls, path, built, settings)
         return None if broken else built
     for problem in problems:
-        # The class's own check may mislead where a setting was refused above.
-        if not broken or problem["loc"]:
+        if problem["loc"]:
             _tell(draft, cls, path, settings, problem)
+    if problems:
+        _tell_together(draft, cls, path, settings)
     return None
+
+
+def _tell_together(draft: Draft, cls: type, path: Path, settings: Mapping[str, Any]) -> None:
+    """What the class itself has against its settings taken together, unless it names one that was refused: without that it may mislead."""
+    from monitor.registry import build
+
+    wrong = draft.wrong_in(path)
+    try:
+        build(cls, {name: value for name, value in settings.items() if name not in wrong})
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            if not problem["loc"] and wrong.isdisjoint(re.findall(r"\w+", _words(problem, False))):
+                _tell(draft, cls, path, settings, problem)
 
 
 def _default(draft: Draft, cls: type[Settings], path: Path) -> Settings | None:

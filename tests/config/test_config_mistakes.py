@@ -89,6 +89,21 @@ def test_stages_of_reading_tell_together_and_no_mistake_has_a_shadow_f_150(tmp_p
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("exit: 9%, window: 48", ["rules.tvl-drawdown.window", "rules.tvl-drawdown"]),
+        ("exit: 9%, windw: 48h", ["rules.tvl-drawdown.windw", "rules.tvl-drawdown"]),
+        ("exit: 9%, threshold: 12 apples", ["rules.tvl-drawdown.threshold"]),
+        ("exit: 9%, treshold: 12%", ["rules.tvl-drawdown.treshold"]),
+        ("exit: 9 apples, threshold: 3%", ["rules.tvl-drawdown.exit"]),
+    ],
+)
+def test_what_two_settings_say_together_is_told_unless_one_of_them_cannot_be_read_f_150(tmp_path: Path, settings: str, told: list[str]) -> None:
+    lines = problems(tmp_path, f"rules: {{tvl-drawdown: {{{settings}}}}}")
+    assert [line.split(": ")[1] for line in lines] == told
+
+
 def option(**more: str) -> str:
     return position(**({"kind": "option", "right": "put", "strike": "1800 USD", "expiry": "2026-12-25", "size": "2"} | more))
 
