@@ -123,10 +123,15 @@ def _facts(layer: dict[str, Any]) -> Iterator[str]:
 def _returns(found: dict[str, Any]) -> Iterator[str]:
     for path in found["paths"]:
         layer, hedged = path["layer_usd"], f"{path['hedged_usd']:+,.0f} USD ({path['hedged_return']:+.2%})"
-        yield f"at {path['sigmas']:+g} sigma ({path['price_usd']:,.6g} USD): the layer {layer:+,.0f} USD, with its position {hedged}"
+        loss = (
+            f"; of an impermanent loss of {-path['loss_usd']:,.0f} USD the layer makes good {path['loss_offset']:.0%}"
+            if "loss_offset" in path
+            else ""
+        )
+        yield f"at {path['sigmas']:+g} sigma ({path['price_usd']:,.6g} USD): the layer {layer:+,.0f} USD, with its position {hedged} in a week{loss}"
     for label, name in (("alone", "alone"), ("with the layer", "with_layers"), ("with it and its cost", "with_cost")):
         prices = [f"{price:,.6g}" for price in found["break_even"][name]["prices_usd"]]
-        yield f"breaks even {label}: {' and '.join(prices) + ' USD' if prices else 'at no price near'}"
+        yield f"breaks even in a week {label}: {' and '.join(prices) + ' USD' if prices else 'at no price near'}"
     for thin in found["lens"]:
         worst = min(path["hedged_usd"] for path in thin["paths"])
         yield f"with depth down {thin['depth_down']:.0%}: costs {thin['cost_usd']:,.2f} USD, at worst {worst:+,.0f} USD with its position"

@@ -42,9 +42,18 @@ def test_show_gives_the_gates(speak: Speak):
     assert json.loads(speak("layers", "show", LAYER, "--json").out)["id"] == LAYER
 
 
+OFFSET = "; of an impermanent loss of 25 USD the layer makes good 40%"
 RETURNS = {
     "paths": [
-        {"sigmas": -1.5, "price_usd": 1800.0, "layer_usd": 190.0, "hedged_usd": -310.4, "hedged_return": -0.0621},
+        {
+            "sigmas": -1.5,
+            "price_usd": 1800.0,
+            "layer_usd": 190.0,
+            "hedged_usd": -310.4,
+            "hedged_return": -0.0621,
+            "loss_usd": -25.0,
+            "loss_offset": 0.4,
+        },
         {"sigmas": 0.0, "price_usd": 2000.0, "layer_usd": -10.0, "hedged_usd": -10.0, "hedged_return": -0.002},
     ],
     "break_even": {"alone": {"prices_usd": [2000.0]}, "with_layers": {"prices_usd": [1900.0, 2100.5]}, "with_cost": {"prices_usd": []}},
@@ -66,11 +75,11 @@ def test_show_gives_what_the_page_has_size_paths_break_evens_and_until_when(spea
         "costs 1.50 USD over 1.16e-08 days: funding",
         "sized by: 12,000 USD at 1,800",
         "cut: cut by session-cap",
-        "at -1.5 sigma (1,800 USD): the layer +190 USD, with its position -310 USD (-6.21%)",
-        "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%)",
-        "breaks even alone: 2,000 USD",
-        "breaks even with the layer: 1,900 and 2,100.5 USD",
-        "breaks even with it and its cost: at no price near",
+        "at -1.5 sigma (1,800 USD): the layer +190 USD, with its position -310 USD (-6.21%) in a week" + OFFSET,
+        "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%) in a week",
+        "breaks even in a week alone: 2,000 USD",
+        "breaks even in a week with the layer: 1,900 and 2,100.5 USD",
+        "breaks even in a week with it and its cost: at no price near",
         "with depth down 30%: costs 12.50 USD, at worst -313 USD with its position",
         "valid until 2025-06-15T16:06:40Z",
     ]
