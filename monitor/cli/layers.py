@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.common import AsJson, example, load_config, options_of, print_json, print_table, section, view_of
-from monitor.core.units import iso
 from monitor.errors import MonitorError
 
 LayerId = Annotated[str, typer.Argument(metavar="ID", help="A layer's id, as `layers` lists it.")]
@@ -49,7 +48,13 @@ def show(context: typer.Context, layer_id: LayerId, as_json: AsJson = False) -> 
     if as_json:
         print_json(found)
         return
-    typer.echo("\n".join(filter(None, (f"{found['id']}  {found.get('state', 'held')}", found.get("what"), found.get("reason"), *_facts(found)))))
+    typer.echo(
+        "\n".join(
+            filter(
+                None, (f"{found['id']}  {found.get('state', 'held')}", found.get("what", found.get("binding")), found.get("reason"), *_facts(found))
+            )
+        )
+    )
     typer.echo("")
     print_table(("condition", "verdict", "reason"), ((c["name"], c["verdict"], c.get("reason", "")) for c in found["conditions"]))
     typer.echo("")
@@ -111,12 +116,15 @@ def _facts(layer: dict[str, Any]) -> Iterator[str]:
     if "notional_usd" in layer:
         yield f"protects {layer['notional_usd']:,.0f} of {layer['position_value_usd']:,.0f} USD, ties up {layer['capital_usd']:,.0f} USD"
         yield f"costs {layer['cost_usd']:,.2f} USD over {layer['horizon_days']:.3g} days: {layer['cost_source']}"
-    for label, name in (("sized by", "basis"), ("cut", "binding"), ("returns not known", "returns_unknown")):
+    for label, name in (("sized by", "basis"), ("returns not known", "returns_unknown")):
         if layer.get(name):
             yield f"{label}: {layer[name]}"
     if "returns" in layer:
         yield from _returns(layer["returns"])
     if "valid_until" in layer:
+        from monitor.core.units import iso
+
+        
         yield f"valid until {iso(layer['valid_until'])}"
 
 

@@ -70,11 +70,10 @@ def test_show_gives_what_the_page_has_size_paths_break_evens_and_until_when(spea
         "valid_until": 1_750_003_600_000,
     }
     monkeypatch.setattr("monitor.cli.layers.view_of", lambda config: {**(model := view_of(config)), "layers": [{**model["layers"][0], **known}]})
-    assert speak("layers", "show", LAYER).out.splitlines()[3:14] == [
+    assert speak("layers", "show", LAYER).out.splitlines()[3:13] == [
         "protects 1,000 of 5,000 USD, ties up 200 USD",
         "costs 1.50 USD over 1.16e-08 days: funding",
         "sized by: 12,000 USD at 1,800",
-        "cut: cut by session-cap",
         "at -1.5 sigma (1,800 USD): the layer +190 USD, with its position -310 USD (-6.21%) in a week" + OFFSET,
         "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%) in a week",
         "breaks even in a week alone: 2,000 USD",
