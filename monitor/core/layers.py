@@ -138,7 +138,7 @@ def describe(proposal: Proposal) -> str:
     """The layer in words: what, how large, for what, at what cost."""
     what = f"a short perp on {proposal.asset}" if proposal.instrument == "short_perp" else f"a collateral top-up in {proposal.asset}"
     cut = f" ({proposal.binding})" if proposal.binding else ""
-    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, expected cost {cents(proposal.cost_usd)} USD over 7 days"
+    return f"{what} of {proposal.notional_usd:,.0f} USD{cut} for {proposal.position}, cost {cents(proposal.cost_usd)} USD over 7 days"
 
 
 def tell_move(mind: Mind, moved: LayerMoved, kind: str, severity: str, summary: str) -> None:

@@ -19,6 +19,8 @@ from monitor.core.worth import Loss, Valuation
 
 FEES_INSIDE = "; fees stay in the pool and lessen the loss"
 ROUNDING = 1e-9
+MISFIT = 0.01
+"""Ours: a deposit that was rounded when it was written down may make a loss a gain of a percent."""
 
 
 class Deposit(NamedTuple):
@@ -41,7 +43,12 @@ def loss_of(view: View, position: Position) -> Loss | None:
     held = amounts_now(view, position)
     share, inside = _share_without_fees(position, held, put_in.amounts)
     prices = {asset: spot_usd(view, asset) for asset in {*held, *put_in.amounts}}
-    return of_amounts({asset: amount * share for asset, amount in held.items()}, put_in.amounts, prices, put_in.basis + inside)
+    found = of_amounts({asset: amount * share for asset, amount in held.items()}, put_in.amounts, prices, put_in.basis + inside)
+    if not inside and found.ratio > MISFIT:
+        raise Unknown(
+            "deposited", f"{position.id} is worth {found.ratio:.1%} more than its deposit, without fees: no price does that, correct deposited"
+        )
+    return found
 
 
 def loss_exposure(view: View, position: Position, worth: Valuation, put_in: Mapping[str, float]) -> Exposure:

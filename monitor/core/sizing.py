@@ -173,7 +173,8 @@ def _perp_cost(view: View, book: Book, proposal: Proposal) -> _Cost:
     source = (
         ", ".join(f"{cost.name} {cost.usd * 1e4:.1f} bp" for cost in of_a_dollar.costs)
         + f" over {HORIZON_DAYS} days: the 95th percentile of 30 days of funding is {against:+.1%} a year against a short, "
-        f"the yield of a margin of {book.perp_margin:.0%} is {bill.rate:.2%} ({bill.source})"
+        f"the yield of a margin of {book.perp_margin:.0%} is {bill.rate:.2%} ({bill.source}); "
+        f"getting out costs another {(book.perp_fee + book.perp_half_spread) * 1e4:.1f} bp"
     )
     return _Cost(proposal.notional_usd * of_a_dollar.cost_usd, source)
 

@@ -93,6 +93,15 @@ def test_it_is_measured_against_the_declared_deposit():
     assert found.usd == pytest.approx(-0.2 * (THEN["ETH"] * 8000 + THEN["USDC"]))
 
 
+def test_a_deposit_that_no_price_can_turn_into_what_is_held_is_told_as_such():
+    less = {asset: amount / 1.0099 for asset, amount in NOW.items()}
+    found = loss_of(*world(*raw([NOW] * 3), deposited=less))
+    assert found is not None and found.ratio == pytest.approx(0.0099)
+    less = {asset: amount / 1.0101 for asset, amount in NOW.items()}
+    with pytest.raises(Unknown, match=r"lp is worth 1\.0% more than its deposit, without fees: no price does that, correct deposited"):
+        loss_of(*world(*raw([NOW] * 3), deposited=less))
+
+
 def test_it_is_measured_against_what_was_first_read_since_the_liquidity_changed():
     before = full_range(500.0, 1000.0)
     view, position = world(*raw([before, THEN, full_range(1000.0, 3000.0), NOW]), *read("liquidity", [5, 10, 10, 10]))

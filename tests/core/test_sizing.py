@@ -287,7 +287,8 @@ def test_a_short_perp_costs_fees_half_spread_dear_funding_and_the_yield_of_its_m
     assert layer.fixed_usd == 0.0
     assert layer.cost_source == (
         "fees 5.0 bp, half-spread 2.5 bp, funding 36.4 bp, yield forgone on margin 1.5 bp over 7 days: the 95th percentile of 30 days of funding is "
-        "+19.0% a year against a short, the yield of a margin of 20% is 4.00% (book.treasury_bill_yield)"
+        "+19.0% a year against a short, the yield of a margin of 20% is 4.00% (book.treasury_bill_yield); "
+        "getting out costs another 7.5 bp"
     )
 
 
@@ -302,7 +303,7 @@ def test_a_collected_bill_is_what_margin_and_stablecoins_forgo():
     bill = seen("macro.tbill_3m", "US", 0.05, START - DAY, "fred")
     short = ask(book_of(bill, *paid(0.10), *priced(ETH=2500.0), *volatile()), book=Book(perp_fee=0.001, perp_half_spread=0.002, perp_margin=0.5))
     assert short.cost_usd == pytest.approx(short.notional_usd * (0.003 + 0.05 * 0.5 * WEEK))
-    assert short.cost_source.endswith("the yield of a margin of 50% is 5.00% (3-month T-bill by fred)")
+    assert "the yield of a margin of 50% is 5.00% (3-month T-bill by fred); getting out costs another 30.0 bp" in short.cost_source
     top_up = ask(book_of(bill, *priced(ETH=2500.0), *volatile()), book=Book(gas=7.5))
     assert top_up.cost_usd == pytest.approx(top_up.notional_usd * 0.05 * WEEK + 7.5)
     assert top_up.cost_source == "forgone yield of 5.00% a year (3-month T-bill by fred) over 7 days, and gas of 7.50 USD"
