@@ -124,7 +124,6 @@ def _facts(layer: dict[str, Any]) -> Iterator[str]:
     if "valid_until" in layer:
         from monitor.core.units import iso
 
-        
         yield f"valid until {iso(layer['valid_until'])}"
 
 
