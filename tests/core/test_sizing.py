@@ -93,10 +93,10 @@ def test_a_perp_is_worth_its_margin_and_profit_and_a_book_of_coins_its_sum():
 
 
 def test_the_risk_asset_is_the_largest_that_is_no_stablecoin_and_a_tie_goes_by_name():
-    view = view_of(*priced(ETH=2000.0, BTC=2000.0, USDC=1.0))
-    assert value_position(view, tokens(ETH=1, BTC=1, USDC=9e9)).risk_asset == "BTC"
+    known = priced(ETH=2000.0, BTC=2000.0, USDC=1.0)
+    assert value_position(view_of(*known), tokens(ETH=1, BTC=1, USDC=9e9)).risk_asset == "BTC"
     with pytest.raises(Unknown, match="stablecoins alone"):
-        _ = value_position(view, tokens(USDC=1)).risk_asset
+        _ = value_position(view_of(*known), tokens(USDC=1)).risk_asset
 
 
 # --- sizing ------------------------------------------------------------------------------------------------------
@@ -188,17 +188,17 @@ def test_a_book_that_is_short_loses_in_a_rise_and_no_short_perp_is_added_to_it()
     assert layer.instrument == "top_up"
     assert layer.notional_usd == pytest.approx(0.25 * 4 * 2500 * UP)
     assert "a rise of 1.5 sigma" in layer.basis
-    with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
+    with pytest.raises(Unknown, match="short_perp: p3 is not long of ETH"):
         ask(view, Intent("short", ("short_perp",)), position=short)
 
 
 def test_a_position_of_cents_is_protected_and_one_of_nothing_is_not():
-    cents, nothing = (Position(id="p2", kind="tokens", amounts={"ETH": coins}) for coins in (0.0001, 0.0))
+    cents, nothing = (Position(id=name, kind="tokens", amounts={"ETH": coins}) for name, coins in (("p2", 0.0001), ("p3", 0.0)))
     view = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), positions=(ETH4, cents))
     found = ask(view, position=cents)
     assert found.instrument == "short_perp"
     assert found.notional_usd == pytest.approx(0.25 * 0.25 * DOWN)
-    with pytest.raises(Unknown, match="p2 loses nothing in ETH"):
+    with pytest.raises(Unknown, match="p3 loses nothing in ETH"):
         ask(view, position=nothing)
     with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
         ask(book_of(*paid(0.1), *priced(ETH=2500.0)), Intent("short", ("short_perp",)), position=nothing)
@@ -396,3 +396,9 @@ def test_a_short_perp_is_asked_for_at_exactly_20_percent():
 def test_a_layer_as_large_as_what_is_left_is_not_cut():
     left = book_of(*paid(0.1), *priced(ETH=2500.0), layers=tuple(layer(7_500.0)))
     assert (ask(left).notional_usd, ask(left).binding) == (2500.0, "")
+
+
+def test_a_position_is_valued_once_in_a_judgement():
+    view = view_of(*priced(ETH=2000.0))
+    assert value_position(view, ETH4) is value_position(view, ETH4)
+    assert value_position(view, ETH4) is not value_position(view_of(*priced(ETH=2000.0)), ETH4)
