@@ -188,7 +188,7 @@ def test_a_book_that_is_short_loses_in_a_rise_and_no_short_perp_is_added_to_it()
     assert layer.instrument == "top_up"
     assert layer.notional_usd == pytest.approx(0.25 * 4 * 2500 * UP)
     assert "a rise of 1.5 sigma" in layer.basis
-    with pytest.raises(Unknown, match="short_perp: p3 is not long of ETH"):
+    with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
         ask(view, Intent("short", ("short_perp",)), position=short)
 
 
@@ -200,7 +200,7 @@ def test_a_position_of_cents_is_protected_and_one_of_nothing_is_not():
     assert found.notional_usd == pytest.approx(0.25 * 0.25 * DOWN)
     with pytest.raises(Unknown, match="p3 loses nothing in ETH"):
         ask(view, position=nothing)
-    with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
+    with pytest.raises(Unknown, match="short_perp: p3 is not long of ETH"):
         ask(book_of(*paid(0.1), *priced(ETH=2500.0)), Intent("short", ("short_perp",)), position=nothing)
     left = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), layers=tuple(layer(9_999.5)))
     assert ask(left).notional_usd == pytest.approx(0.5)
@@ -396,9 +396,3 @@ def test_a_short_perp_is_asked_for_at_exactly_20_percent():
 def test_a_layer_as_large_as_what_is_left_is_not_cut():
     left = book_of(*paid(0.1), *priced(ETH=2500.0), layers=tuple(layer(7_500.0)))
     assert (ask(left).notional_usd, ask(left).binding) == (2500.0, "")
-
-
-def test_a_position_is_valued_once_in_a_judgement():
-    view = view_of(*priced(ETH=2000.0))
-    assert value_position(view, ETH4) is value_position(view, ETH4)
-    assert value_position(view, ETH4) is not value_position(view_of(*priced(ETH=2000.0)), ETH4)
