@@ -21,24 +21,29 @@ from monitor.app import configured_event, engine_settings, private_hosts
 from monitor.chain import BlockPinnedReader
 from monitor.clock import Clock, SystemClock
 from monitor.config import Channel, Config
-from monitor.core.book import Chain, Watch
+from monitor.core.book import Chain, Position, Watch
 from monitor.core.engine import Engine
+from monitor.core.options import expiry_ms
 from monitor.core.settings import SourceSettings
-from monitor.core.units import MINUTE, SECOND
+from monitor.core.state import Instance
+from monitor.core.units import MINUTE, SECOND, iso
 from monitor.core.verdict import State as Truth
 from monitor.errors import BadPayload, SourceError, StoreError
 from monitor.net import EgressPolicy, HttpNet
 from monitor.registry import Catalogue
-from monitor.rpc import json_rpc
+from monitor.rpc import json_rpc, web3_over_net
 from monitor.source import Collector, Ports
 from monitor.store.sqlite import SqliteStore
 from monitor.trust import trust_store
+from monitor.venues import CcxtVenue
+from monitor.venues.desk import known_exchanges
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 # A wall clock may be this far from a chain's head before decisions suffer: the door refuses what lies two minutes ahead.
 CLOCK_AHEAD_MS = 2 * MINUTE
 HEAD_OLD_MS = 10 * MINUTE
 NOT_ALLOWED = frozenset({401, 403, 451})
+IDLE = "nothing that is watched needs it"
 UNSENT = "nothing was sent; `hedge-monitor alerts test` sends a signed test"
 
 
@@ -91,6 +96,7 @@ async def check(config: Config, *, timeout_seconds: float, file: str = "your con
     Sources that failed since the node of their chain did are named in the line of the chain, and have none of their own.
     """
     clock = SystemClock()
+    await _import_libraries(config)
     async with _NotingNet(EgressPolicy(allowed_hosts=private_hosts(config))) as net:
         ports = Ports(net, clock, random.Random())
         chains = {chain.rpc: name for name, chain in config.chains.items()}
@@ -104,7 +110,23 @@ async def check(config: Config, *, timeout_seconds: float, file: str = "your con
         if config.alerts.channels
         else [Finding("channel", "none", Health.WARNING, "no channel is set: alerts reach nobody", "add alerts.channels")]
     )
-    return [*findings, *off, *nobody]
+    return [*findings, *_expired(config.positions, clock.now_ms()), *off, *nobody]
+
+
+async def _import_libraries(config: Config) -> None:
+    """Seconds on a slow machine, which are not to be taken for an endpoint's silence."""
+    if config.chains:
+        await asyncio.to_thread(web3_over_net)
+    if any(isinstance(source, CcxtVenue) for source in config.working_sources.values()):
+        await known_exchanges()
+
+
+def _expired(positions: Iterable[Position], now_ms: int) -> Iterator[Finding]:
+    """An expired contract stops nothing, least of all a restart; but somebody should know that it is still listed."""
+    for position in positions:
+        if position.expiry and (expires := expiry_ms(position.asset, position.expiry)) <= now_ms:
+            remedy = "delete it, or declare the contract that you hold now"
+            yield Finding("position", position.id, Health.WARNING, f"it expired at {iso(expires)} and counts for nothing", remedy)
 
 
 def _once(timed: Sequence[tuple[Finding, Sequence[str]]]) -> list[Finding]:
@@ -181,7 +203,7 @@ def _remedy(kind: str, name: str, error: SourceError | BadPayload, chains: Seque
 
 async def _source(name: str, source: Collector, ports: Ports, watch: Watch) -> Finding:
     if not source.has_work(watch):
-        return Finding("source", name, Health.IDLE, "nothing that is watched needs it")
+        return Finding("source", name, Health.IDLE, IDLE)
     said = await source.probe(ports, watch)
     # A source that can help itself says so in its line instead of failing.
     helped = "WARNING" in said or "stands in" in said
@@ -257,7 +279,20 @@ def blind_rules(config: Config) -> list[Blind]:
     engine.apply(configured_event(replace(settings, sources=sources), 0))
     blind = [Blind(*instance, verdict.reason) for instance, verdict in engine.state.verdicts.items() if verdict.state is Truth.NOT_CONFIGURED]
     idle = sorted({name for name, entry in config.rules.items() if entry.enabled} - {instance.rule for instance in engine.rules})
-    return [*blind, *(Blind(name, "", "nothing that is watched is of the kind that it judges") for name in idle)]
+    return [*_of_treasuries(blind, engine, config), *(Blind(name, "", "nothing that is watched is of the kind that it judges") for name in idle)]
+
+
+def _of_treasuries(blind: list[Blind], engine: Engine, config: Config) -> Iterator[Blind]:
+    """Without protocols that are only used: their treasuries are judged where somebody says what they owe, and nobody has begun to."""
+    declared, said = {position.protocol for position in config.positions}, set[str]()
+    for one in blind:
+        inputs = engine.rules[Instance(one.rule, one.subject)].inputs(one.subject)
+        needless = inputs and all(each.metric.startswith("treasury.") and not engine.has(each) for each in inputs)
+        if not needless or one.subject in declared:
+            yield one
+        elif one.rule not in said:
+            said.add(one.rule)
+            yield Blind(one.rule, "", "no treasury is watched: declare one as a position, or under sources.treasury-wallets.treasuries")
 
 
 def _held(path: str) -> tuple[tuple[str, str], ...]:

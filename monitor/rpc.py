@@ -35,7 +35,7 @@ def json_rpc(net: "Net", url: str) -> Rpc:
 
     async def rpc(method: str, params: Sequence[object]) -> object:
         if not node:
-            node.append((await asyncio.to_thread(_web3_over_net))(net, url))
+            node.append((await asyncio.to_thread(web3_over_net))(net, url))
         return await _result(node[0], method, params)
 
     return rpc
@@ -52,7 +52,8 @@ async def _result(node: "AsyncWeb3[Any]", method: str, params: Sequence[Any]) ->
 
 
 @cache
-def _web3_over_net() -> "Callable[[Net, str], AsyncWeb3[Any]]":
+def web3_over_net() -> "Callable[[Net, str], AsyncWeb3[Any]]":
+    """What makes a web3 that asks one URL over a Net. The first call imports web3."""
     from web3 import AsyncWeb3
     from web3.eth import AsyncEth
     from web3.providers.async_base import AsyncJSONBaseProvider

@@ -1,6 +1,7 @@
 """What the README says exists: commands, ids, settings, files. The other way round nothing is asked: a plug-in touches no existing file."""
 
 import ast
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from monitor.cli import app
 from monitor.config import discover, load
 from monitor.config.model import ALERT_TYPES
+from monitor.core.amm import tick_at_sqrt_ratio
 from monitor.core.book import FIELDS_OF
 from monitor.core.proposal import NOT_BUILT
 from monitor.core.vocabulary import find_metric
@@ -98,6 +100,18 @@ def test_each_kind_of_position_is_told_with_what_it_needs_and_may_have():
             told[kind] = (set(re.findall(r"`(\w+)`", needed)), set(re.findall(r"`(\w+)`", optional)))
     known = {kind: ({name for need in fields.needed for name in re.split(r"[|+]", need)}, set(fields.optional)) for kind, fields in FIELDS_OF.items()}
     assert told == known
+
+
+def test_the_tick_of_a_price_is_the_one_that_the_pool_has():
+    told = re.search(
+        r"USDC \((\d+) decimals\)\nstands before WETH \((\d+)\), ([\d,]+) USDC for one ETH is p = 1/(\d+), tick (\d+)", section("### Positions")
+    )
+    assert told is not None
+    decimals0, decimals1, usd, per_coin, tick = (int(number.replace(",", "")) for number in told.groups())
+
+    assert usd == per_coin
+    assert tick_at_sqrt_ratio(math.isqrt(2**192 * 10**decimals1 // (usd * 10**decimals0))) in (tick, tick - 1)
+    assert round(math.log(1 / usd * 10 ** (decimals1 - decimals0)) / math.log(1.0001)) == tick
 
 
 def test_what_is_told_as_not_built_is_not_built():

@@ -53,9 +53,14 @@ def check(
 def _show(findings: "Sequence[Finding]", blind: "Sequence[Blind]", warnings: "Sequence[str]") -> None:
     for warning in warnings:
         typer.echo(f"warning: {warning}")
+    idle = [finding for finding in findings if finding.state == "idle"]
     for finding in findings:
+        if finding in idle:
+            continue
         took = f" ({finding.seconds:.1f} s)" if finding.seconds >= 0.05 else ""
         typer.echo(f"{finding.state:<8}{finding.kind} {finding.name}: {_told(finding)}{took}")
+    if idle:
+        typer.echo(f"{'idle':<8}nothing that is watched needs {', '.join(finding.name for finding in idle)}")
     if blind:
         typer.echo("\nRules that cannot judge (NOT_CONFIGURED):")
         print_table(("rule", "subject", "why"), ((one.rule, one.subject, one.reason) for one in blind))

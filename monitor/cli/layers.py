@@ -1,5 +1,6 @@
 """`layers`: the ledger, and the operator's yes and no."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -47,11 +48,20 @@ def show(context: typer.Context, layer_id: LayerId, as_json: AsJson = False) -> 
     if as_json:
         print_json(found)
         return
-    typer.echo(f"{found['id']}  {found.get('state', 'held')}\n{found.get('what', '')}\n{found.get('reason', '')}")
+    typer.echo(
+        "\n".join(
+            filter(
+                None, (f"{found['id']}  {found.get('state', 'held')}", found.get("what", found.get("binding")), found.get("reason"), *_facts(found))
+            )
+        )
+    )
     typer.echo("")
     print_table(("condition", "verdict", "reason"), ((c["name"], c["verdict"], c.get("reason", "")) for c in found["conditions"]))
     typer.echo("")
-    print_table(("gate", "outcome", "reason"), ((g["gate"], g["outcome"], g.get("reason", "")) for g in found["gates"]))
+    built = [gate for gate in found["gates"] if gate["outcome"] != "not_built"]
+    print_table(("gate", "outcome", "reason"), ((g["gate"], g["outcome"], g.get("reason", "")) for g in built))
+    if missing := [gate["gate"] for gate in found["gates"] if gate["outcome"] == "not_built"]:
+        typer.echo(f"not built yet, so not asked: {', '.join(missing)}")
 
 
 def approve(context: typer.Context, layer_id: LayerId, note: Note = "") -> None:
@@ -99,6 +109,39 @@ def _find(model: dict[str, Any], layer_id: str) -> dict[str, Any]:
     if found is None:
         raise MonitorError(f"there is no layer {layer_id}: `hedge-monitor layers` lists them")
     return found
+
+
+def _facts(layer: dict[str, Any]) -> Iterator[str]:
+    """What it was sized by, what it would do, and how long it may be said yes to: what the page and the API show."""
+    if "notional_usd" in layer:
+        yield f"protects {layer['notional_usd']:,.0f} of {layer['position_value_usd']:,.0f} USD, ties up {layer['capital_usd']:,.0f} USD"
+        yield f"costs {layer['cost_usd']:,.2f} USD over {layer['horizon_days']:.3g} days: {layer['cost_source']}"
+    for label, name in (("sized by", "basis"), ("returns not known", "returns_unknown")):
+        if layer.get(name):
+            yield f"{label}: {layer[name]}"
+    if "returns" in layer:
+        yield from _returns(layer["returns"])
+    if "valid_until" in layer:
+        from monitor.core.units import iso
+
+        yield f"valid until {iso(layer['valid_until'])}"
+
+
+def _returns(found: dict[str, Any]) -> Iterator[str]:
+    for path in found["paths"]:
+        layer, hedged = path["layer_usd"], f"{path['hedged_usd']:+,.0f} USD ({path['hedged_return']:+.2%})"
+        loss = (
+            f"; of an impermanent loss of {-path['loss_usd']:,.0f} USD the layer makes good {path['loss_offset']:.0%}"
+            if "loss_offset" in path
+            else ""
+        )
+        yield f"at {path['sigmas']:+g} sigma ({path['price_usd']:,.6g} USD): the layer {layer:+,.0f} USD, with its position {hedged} in a week{loss}"
+    for label, name in (("alone", "alone"), ("with the layer", "with_layers"), ("with it and its cost", "with_cost")):
+        prices = [f"{price:,.6g}" for price in found["break_even"][name]["prices_usd"]]
+        yield f"breaks even in a week {label}: {' and '.join(prices) + ' USD' if prices else 'at no price near'}"
+    for thin in found["lens"]:
+        worst = min(path["hedged_usd"] for path in thin["paths"])
+        yield f"with depth down {thin['depth_down']:.0%}: costs {thin['cost_usd']:,.2f} USD, at worst {worst:+,.0f} USD with its position"
 
 
 def _row(layer: dict[str, Any]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def replay(
             result = audit(store, typer.echo)
             typer.echo(result.sentence, err=True)
             raise typer.Exit(0 if result.same else 1)
-        from monitor.replay.report import lines
+        from monitor.replay.report import lines, rows
 
         found = lines(store, settings_for(options, config, store), start, end)
         if found is None:
@@ -45,6 +45,6 @@ def replay(
             for line in found:
                 typer.echo(line.json)
         else:
-            print_table(("when", "what", "", "why"), (line.row for line in found))
+            print_table(("when", "what", "", "why"), rows(found))
     finally:
         store.close()

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.draft import Draft, nearest, shown
@@ -102,7 +102,7 @@ def check_book(draft: Draft, book: Book) -> None:
     for name in ("envelope", "layer_share", "perp_half_spread", "perp_margin", "option_half_spread"):
         share = getattr(book, name)
         if not 0 < share <= 1:
-            draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share:.6%}); write 10% or 0.1")
+            draft.add(("book", name), f"must lie above 0 and up to 100%, this is {share:.6g} (= {share * 100:.6g}%); write 10% or 0.1")
     for name in ("capital", "minimum_layer", "perp_fee", "gas"):
         if getattr(book, name) < 0:
             draft.add(("book", name), "cannot be below 0")
@@ -123,7 +123,8 @@ def warn_of_idle_settings(draft: Draft, book: Book) -> None:
 
 def check_asset(draft: Draft, path: Path, asset: str) -> None:
     if re.fullmatch(ASSET, asset) is None:
-        draft.add(path, f"{shown(asset)!r} is not an asset's symbol; write it in capitals, such as ETH")
+        meant = asset.upper() if re.fullmatch(ASSET, asset.upper()) else "it in capitals, such as ETH"
+        draft.add(path, f"{shown(asset)!r} is not an asset's symbol; write {meant}")
 
 
 _SUBJECTS = {
@@ -138,12 +139,14 @@ def check_subject(draft: Draft, path: Path, subject: str, kind: str = "tvl") -> 
         draft.add(path, f"{shown(subject)!r} is not {advice}")
 
 
-def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool) -> None:
+def check_chain(draft: Draft, name: str, chain: Chain, chain_id_given: bool, wrong: Container[str]) -> None:
     path: Path = ("chains", name)
-    if not chain.rpc:
+    if not chain.rpc and "rpc" not in wrong:
         draft.add(path, "needs `rpc`, the http(s) URL of a JSON-RPC endpoint")
-    elif flaw := url_flaw(chain.rpc):
+    elif chain.rpc and (flaw := url_flaw(chain.rpc)):
         draft.add((*path, "rpc"), flaw)
+    if "chain_id" in wrong:
+        return
     known = CHAIN_IDS.get(name)
     if known is None and not chain_id_given:
         draft.add(path, f"needs `chain_id`, since {shown(name)!r} is not a well-known chain ({nearest(name, CHAIN_IDS)})")

@@ -26,7 +26,10 @@ class Place(NamedTuple):
 
 @dataclass
 class Draft:
-    """Collects problems, so that all of them are told at once. `hidden` holds every secret value met, which no message may repeat."""
+    """Collects problems, so that all of them are told at once.
+
+    `flawed` holds the paths of what was told of, `hidden` every secret value met, which no message may repeat.
+    """
 
     environ: Mapping[str, str]
     label: str = "defaults"
@@ -37,10 +40,17 @@ class Draft:
     hidden: set[str] = field(default_factory=set)
     secrets_inline: bool = False
     _problems: dict[tuple[Place, str], None] = field(default_factory=dict)  # ordered, each once
+    flawed: set[Path] = field(default_factory=set)
 
     def add(self, path: Path, text: str) -> None:
         """One problem of one setting, placed at the nearest part of it that was written."""
+        self.flawed.add(path)
         self.add_at(self.place(path), f"{path_text(path)}: {text}" if path else text)
+
+    def wrong_in(self, path: Path) -> frozenset[str]:
+        """The settings right below a path that have a problem themselves, or somewhere below them."""
+        below = {str(one[len(path)]) for one in self.flawed if len(one) > len(path) and one[: len(path)] == path}
+        return frozenset(below)
 
     def add_at(self, place: Place, text: str) -> None:
         self._problems.setdefault((place, text))
@@ -82,13 +92,33 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def near(word: str, known: Iterable[str]) -> str:
+    """The name that a word was probably meant to be, empty where none is near."""
+    folded = {name.lower().replace("_", "-"): name for name in known}
+    match = difflib.get_close_matches(word.lower().replace("_", "-"), folded, 1, 0.6)
+    return folded[match[0]] if match else ""
+
+
+_TICK = "a range has ticks and no prices: write {name}; the README (Positions) says how a tick is got from a price"
+_FED = "what an account has {what} is read from its chain; without a node feed account.{what}.<ASSET> (README, Your own data)"
+_ADVICE: Mapping[Path, str] = {
+    ("positions", "price_lower"): _TICK.format(name="tick_lower"),
+    ("positions", "price_upper"): _TICK.format(name="tick_upper"),
+    ("positions", "supplied"): _FED.format(what="supplied"),
+    ("positions", "borrowed"): _FED.format(what="borrowed"),
+}
+
+
+def advice(path: Path, known: Iterable[str]) -> str:
+    """What to do about a setting that does not exist: what people mean who write this one, else the nearest name."""
+    return _ADVICE.get((path[0], path[-1])) or nearest(str(path[-1]), known)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean x?` for a near miss, else the list of what there is, where that is short enough to read."""
     names = list(known)
-    folded = {name.lower().replace("_", "-"): name for name in names}
-    match = difflib.get_close_matches(word.lower().replace("_", "-"), folded, 1, 0.6)
-    if match:
-        return f"did you mean {folded[match[0]]}?"
+    if meant := near(word, names):
+        return f"did you mean {meant}?"
     if not names:
         return "there is none yet"
     return "known: " + ", ".join(names) if len(names) <= _MOST_LISTED else "see the README for what there is"

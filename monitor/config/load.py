@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from monitor.config import checks, environment, hidden, position_checks, venue_checks, yaml_text
 from monitor.config.draft import Draft, Place, nearest, path_text, shown
 from monitor.config.model import DEFAULT_TVL_SUBJECTS, WATCHED, Alerts, Catalogue, Channel, Config, QuietChain, RuleEntry, Server, Store
-from monitor.config.typed import mapping, sequence, switch, texts, typed
+from monitor.config.typed import mapping, partly, sequence, switch, texts, typed
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.book import Book, Chain, Position
 from monitor.core.units import MINUTE, SECOND
@@ -53,6 +53,7 @@ def _read_file(draft: Draft, path: FilePath) -> None:
     draft.places = {where: Place(str(path), line) for where, (line, _) in document.places.items()}
     for flaw in document.flaws:
         draft.add_at(Place(str(path), flaw.line), f"{path_text(flaw.path)}: {flaw.text}" if flaw.path else flaw.text)
+        draft.flawed.add(flaw.path)
     if not document.tree:
         draft.close()
     if mode & stat.S_IROTH:
@@ -86,6 +87,7 @@ class _Reader:
     def __init__(self, draft: Draft, catalogue: Catalogue) -> None:
         self.draft = draft
         self.catalogue = catalogue
+        self.unsure = False
 
     def config(self) -> Config:
         draft = self.draft
@@ -93,15 +95,18 @@ class _Reader:
             if key not in SECTIONS:
                 draft.add((key,), f"there is no such section; {nearest(key, SECTIONS)}")
         self._addresses()
-        book = self._one("book", Book, checks.check_book) or Book()
+        book = self._one("book", Book, lambda draft, book, _: checks.check_book(draft, book)) or Book()
         checks.warn_of_idle_settings(draft, book)
         chains = self._chains()
-        positions = self._positions(chains)
+        positions, wrong = self._positions(chains)
+        # A subject whose position or list has a mistake may well be watched.
+        self.unsure = any(wrong.values()) or len(positions) < len(wrong) or bool(draft.wrong_in(("book",)) | draft.wrong_in(("sources",)))
         partial = replace(self._watched(), book=book, positions=tuple(positions.values()), chains=chains)
         sections: dict[str, Any] = {"sources": self._sources(), "rules": self._rules(partial), "gates": self._gates()}
         # A source that could not be read might have been the one.
         if all(name in sections["sources"] for name in self._part("sources") if name in self.catalogue.collectors):
-            venue_checks.check_venues(self.draft, positions, sections["sources"])
+            told = {index: one for index, one in positions.items() if not wrong[index] & {"kind", "asset", "venue", "account"}}
+            venue_checks.check_venues(self.draft, told, sections["sources"])
         self._governance()
         sections |= {"alerts": self._alerts(), "store": self._one("store", Store, _check_store) or Store()}
         sections |= {"server": self._one("server", Server, _check_server) or Server()}
@@ -126,12 +131,12 @@ class _Reader:
                 return mapping(self.draft, path, tree)
         return {}
 
-    def _one(self, section: str, cls: type[Any], check: Callable[[Draft, Any], None]) -> Any:
+    def _one(self, section: str, cls: type[Any], check: Callable[[Draft, Any, Container[str]], None]) -> Any:
         if section not in self.draft.tree:
             return cls()
-        built = typed(self.draft, cls, (section,), self.draft.tree[section])
+        built, wrong = partly(self.draft, cls, (section,), self.draft.tree[section])
         if built is not None:
-            check(self.draft, built)
+            check(self.draft, built, wrong)
         return built
 
     def _addresses(self) -> None:
@@ -145,13 +150,13 @@ class _Reader:
         chains: dict[str, Chain] = {}
         for name, tree in self._part("chains").items():
             self._name(("chains", name), name)
-            chain = typed(self.draft, QuietChain, ("chains", name), tree)
+            chain, wrong = partly(self.draft, QuietChain, ("chains", name), tree)
             chains[name] = chain or Chain()
             if chain is None:
                 continue
             given = isinstance(tree, dict) and "chain_id" in tree
             chains[name] = chain if given else replace(chain, chain_id=checks.CHAIN_IDS.get(name, 1))
-            checks.check_chain(self.draft, name, chain, given)
+            checks.check_chain(self.draft, name, chain, given, wrong)
             if hidden.carries_key(chain.rpc):
                 self.draft.hidden.add(chain.rpc)
         return chains
@@ -160,15 +165,14 @@ class _Reader:
         if re.fullmatch(_NAME, name) is None:
             self.draft.add(path, "a name is made of lower-case letters, digits and dashes, at most 63")
 
-    def _positions(self, chains: Mapping[str, object]) -> dict[int, Position]:
-        """Those that can be read, by their place in the list."""
-        if "positions" not in self.draft.tree:
-            return {}
-        trees = sequence(self.draft, ("positions",), self.draft.tree["positions"])
-        read = {index: typed(self.draft, Position, ("positions", index), tree) for index, tree in enumerate(trees)}
-        positions = {index: position for index, position in read.items() if position is not None}
-        position_checks.check_positions(self.draft, positions, chains)
-        return positions
+    def _positions(self, chains: Mapping[str, object]) -> tuple[dict[int, Position], dict[int, frozenset[str]]]:
+        """Those that can be read, by their place in the list, each without what is wrong in it; and the names of that."""
+        trees = sequence(self.draft, ("positions",), self.draft.tree.get("positions", []))
+        read = {index: partly(self.draft, Position, ("positions", index), tree, {"id": "", "kind": "tokens"}) for index, tree in enumerate(trees)}
+        positions = {index: position for index, (position, _) in read.items() if position is not None}
+        wrong = {index: names for index, (_, names) in read.items()}
+        position_checks.check_positions(self.draft, positions, chains, wrong)
+        return positions, wrong
 
     def _watched(self) -> Config:
         """What the sources are asked to look at."""
@@ -198,9 +202,11 @@ class _Reader:
         self._unknown(("sources",), part, [*self.catalogue.collectors, *WATCHED])
         sources: dict[str, Any] = {}
         for name, cls in self.catalogue.collectors.items():
-            source = typed(self.draft, cls, ("sources", name), part[name]) if name in part else _by_itself(cls)
+            before = self.draft.count()
+            source = partly(self.draft, cls, ("sources", name), part[name])[0] if name in part else _by_itself(cls)
             if source is not None:
-                sources[name] = source
+                if self.draft.count() == before:
+                    sources[name] = source
                 self._check_source(("sources", name), source)
         return sources
 
@@ -252,7 +258,7 @@ class _Reader:
         if scope in ("tvl", "lending"):
             checks.check_subject(self.draft, path, subject, scope)
         watched = partial.subjects_of(scope)
-        if subject not in watched:
+        if subject not in watched and not self.unsure:
             self.draft.add(path, f"{shown(subject)!r} is not watched, so this would have no effect; {nearest(subject, watched)}")
 
     def _gates(self) -> dict[str, Any]:
@@ -267,16 +273,16 @@ class _Reader:
 
     def _alerts(self) -> Alerts:
         part = self._part("alerts")
-        alerts = typed(self.draft, Alerts, ("alerts",), part, apart=("channels",)) or Alerts()
+        alerts = partly(self.draft, Alerts, ("alerts",), part, apart=("channels",))[0] or Alerts()
         if alerts.heartbeat < MINUTE:
             self.draft.add(("alerts", "heartbeat"), "must be at least 1min")
         channels: dict[str, Channel] = {}
         for name, tree in self._part("alerts", "channels").items():
             self._name(("alerts", "channels", name), name)
-            channel = typed(self.draft, Channel, ("alerts", "channels", name), tree)
+            channel, wrong = partly(self.draft, Channel, ("alerts", "channels", name), tree, {"url": "none", "secret": "none"})
             if channel is not None:
                 channels[name] = channel
-                _check_channel(self.draft, ("alerts", "channels", name), channel)
+                _check_channel(self.draft, ("alerts", "channels", name), channel, wrong)
         return replace(alerts, channels=channels)
 
 
@@ -288,12 +294,12 @@ def _by_itself(cls: type[Any]) -> Any:
         return None
 
 
-def _check_channel(draft: Draft, path: Path, channel: Channel) -> None:
-    if flaw := checks.url_flaw(channel.url.get_secret_value(), plain_only_on_loopback=True):
+def _check_channel(draft: Draft, path: Path, channel: Channel, wrong: Container[str]) -> None:
+    if "url" not in wrong and (flaw := checks.url_flaw(channel.url.get_secret_value(), plain_only_on_loopback=True)):
         draft.add((*path, "url"), flaw)
     for name in ("secret", "previous_secret"):
         secret = getattr(channel, name)
-        flaw = hidden.webhook_secret_flaw(secret.get_secret_value()) if secret is not None else ""
+        flaw = hidden.webhook_secret_flaw(secret.get_secret_value()) if secret is not None and name not in wrong else ""
         if flaw:
             draft.add(_given(draft, (*path, name)), flaw)
 
@@ -304,14 +310,14 @@ def _given(draft: Draft, path: Path) -> Path:
     return beside if beside in draft.places else path
 
 
-def _check_store(draft: Draft, store: Store) -> None:
+def _check_store(draft: Draft, store: Store, _: Container[str]) -> None:
     if store.url.startswith(("postgres:", "postgresql:", "postgresql+")):
         draft.add(("store", "url"), "PostgreSQL stores are not available yet; write sqlite:///path")
     elif not store.url.startswith("sqlite:///") or not store.path:
         draft.add(("store", "url"), "must be sqlite:///path (three slashes, four for an absolute path)")
 
 
-def _check_server(draft: Draft, server: Server) -> None:
+def _check_server(draft: Draft, server: Server, wrong: Container[str]) -> None:
     if not 0 <= server.port <= _HIGHEST_PORT:
         draft.add(("server", "port"), "must be a port from 0 (any free one) to 65535")
     if re.search(r"[\s/]", server.host):
@@ -319,5 +325,5 @@ def _check_server(draft: Draft, server: Server) -> None:
     for name, token in (("token", server.token), ("push_token", server.push_token)):
         if token is not None and len(token.get_secret_value()) < SHORTEST_TOKEN:
             draft.add(_given(draft, ("server", name)), f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
-    if server.token is None and not checks.is_loopback(server.host):
+    if server.token is None and "token" not in wrong and not checks.is_loopback(server.host):
         draft.add(("server", "host"), "off loopback the page needs a token; set `token_file`, or serve on 127.0.0.1")

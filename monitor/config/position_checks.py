@@ -15,20 +15,24 @@ from monitor.core.vocabulary import PROTOCOL as PROTOCOL_SUBJECT
 
 ASSETS_OF = {"uniswap-v2": 2, "uniswap-v3": 2, "uniswap-v4": 2, "erc-4626": 1}
 _ONE_RESERVE = {"WETH": "ETH", "WBTC": "BTC"}
+# What says which thing a position reads.
+_TELLING = frozenset({"kind", "chain", "account", "pool", "token_id", "tick_lower", "tick_upper", "assets", "venue", "asset", "amounts", "protocol"})
 LIABILITIES = "treasury.liabilities_usd"
 HOLDINGS = ("treasury.stables_usd", *(f"treasury.tokens.{asset}" for asset in sorted(STABLES | MAJORS)))
 
 
-def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object]) -> None:
+def check_positions(draft: Draft, positions: Mapping[int, Position], chains: Mapping[str, object], wrong: Mapping[int, frozenset[str]]) -> None:
+    """`wrong` names the settings of each that were refused already and stand at their defaults: nothing is said of what they are."""
     first: dict[str, int] = {}
-    _check_overlaps(draft, positions)
+    _check_overlaps(draft, {index: position for index, position in positions.items() if not wrong[index] & _TELLING})
     for index, position in positions.items():
         here: Path = ("positions", index)
         if position.id in first:
             place = draft.place(("positions", first[position.id]))
             draft.add((*here, "id"), f"{shown(position.id)!r} is already the id of the position at {place}; give each its own")
-        first.setdefault(position.id, index)
-        _check_position(draft, here, position)
+        if "id" not in wrong[index]:
+            first.setdefault(position.id, index)
+        _check_position(draft, here, position, wrong[index])
         if position.chain and position.chain not in chains:
             draft.add(
                 (*here, "chain"),
@@ -104,26 +108,28 @@ def _in_words(need: str) -> str:
     return " or ".join(ways)
 
 
-def _check_position(draft: Draft, here: Path, position: Position) -> None:
-    if re.fullmatch(POSITION, position.id) is None:
+def _check_position(draft: Draft, here: Path, position: Position, wrong: Container[str]) -> None:
+    if "id" not in wrong and re.fullmatch(POSITION, position.id) is None:
         draft.add((*here, "id"), "must be lower-case letters, digits and dashes, at most 63")
-    _check_fields(draft, here, position)
-    _check_names(draft, here, position)
-    _check_doubles(draft, here, position)
+    if "kind" not in wrong:
+        _check_fields(draft, here, position, wrong)
+        _check_kind(draft, here, position)
+        _check_doubles(draft, here, position)
+    _check_names(draft, here, position, wrong)
     _check_numbers(draft, here, position)
     if position.expiry:
         _check_contract(draft, here, position)
 
 
-def _check_fields(draft: Draft, here: Path, position: Position) -> None:
+def _check_fields(draft: Draft, here: Path, position: Position, wrong: Container[str]) -> None:
     """What the kind needs is there, and nothing that belongs to another kind."""
     fields = FIELDS_OF[position.kind]
     for need in fields.needed:
-        if not any(all(_given(position, name) for name in way.split("+")) for way in need.split("|")):
+        if not any(all(name in wrong or _given(position, name) for name in way.split("+")) for way in need.split("|")):
             draft.add(here, f"a position of kind {position.kind} needs {_in_words(need)}")
     known = {name for need in (*COMMON_FIELDS, *fields.needed, *fields.optional) for name in re.split(r"[|+]", need)}
     for name in (field.name for field in dataclasses.fields(position)):
-        if name not in known and _given(position, name):
+        if name not in known and (name in wrong or _given(position, name)):
             draft.add((*here, name), f"does not belong to a position of kind {position.kind}; delete it, or change the kind")
 
 
@@ -131,6 +137,11 @@ def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
     for name in ("pool", "tick_lower", "tick_upper"):
         if position.token_id is not None and _given(position, name):
             draft.add((*here, name), "belongs to a range without an NFT; delete it, or delete `token_id`")
+    for name in ("amounts", "deposited"):
+        for asset, amount in getattr(position, name).items():
+            if amount < 0:
+                owed = "; what is owed belongs to a lending position, what is sold short to a perp" if name == "amounts" else ""
+                draft.add((*here, name, asset), f"must not be below 0{owed}")
     if position.credit < 0:
         draft.add((*here, "credit"), "must not be below 0: write what was received for one coin or index unit")
     if position.token_id is not None and not 0 <= position.token_id < 2**256:
@@ -139,11 +150,11 @@ def _check_numbers(draft: Draft, here: Path, position: Position) -> None:
         draft.add((*here, "tick_upper"), f"must be above tick_lower, both from {MIN_TICK} to {MAX_TICK}")
 
 
-def _check_names(draft: Draft, here: Path, position: Position) -> None:
+def _check_names(draft: Draft, here: Path, position: Position, wrong: Container[str]) -> None:
     """Addresses, assets and subjects."""
     for field in ("account", "pool"):
         # What a venue calls an account need not be an address of a chain.
-        if (written := getattr(position, field)) and position.chain and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
+        if (written := getattr(position, field)) and position.chain and field not in wrong and re.fullmatch("0x[0-9a-fA-F]{40}", written) is None:
             draft.add((*here, field), "must be an address, 0x and 40 hexadecimal digits")
         if re.fullmatch("0x0{40}", written):
             draft.add((*here, field), "is the zero address, where lost and burned tokens lie: write your own")
@@ -154,6 +165,10 @@ def _check_names(draft: Draft, here: Path, position: Position) -> None:
         check_subject(draft, (*here, "exposed_to", index), subject)
     if position.protocol and re.fullmatch(PROTOCOL_SUBJECT, position.protocol) is None:
         draft.add((*here, "protocol"), f"{shown(position.protocol)!r} is not a protocol; write protocol:uniswap, in lower case")
+
+
+def _check_kind(draft: Draft, here: Path, position: Position) -> None:
+    """What two settings of a kind say together."""
     if position.amounts and (position.account or position.assets) and position.kind == "tokens":
         draft.add(here, "declares `amounts` and names an `account` or `assets` to read; keep the one or the other")
     if (most := ASSETS_OF.get(position.kind)) and position.assets and len(position.assets) != most:

@@ -8,12 +8,13 @@ from typing import Any, TypeVar, get_origin
 from pydantic import ValidationError
 
 from monitor.config import hidden
-from monitor.config.draft import Draft, nearest, shown
+from monitor.config.draft import Draft, advice, near, shown
 from monitor.config.yaml_text import Path, Tree
 from monitor.core.units import Duration
 
 Settings = TypeVar("Settings")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d[\d_]*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NOTHING: Mapping[str, Tree] = {}
 _LARGEST = 1e80  # a uint256 fits; what is larger would overflow once it is multiplied by a unit
 
 
@@ -69,6 +70,24 @@ def typed(draft: Draft, cls: type[Settings], path: Path, tree: Tree, *, apart: t
     return _build(draft, cls, path, settings, broken)
 
 
+def partly(
+    draft: Draft, cls: type[Settings], path: Path, tree: Tree, stand_in: Mapping[str, Tree] = _NOTHING, *, apart: tuple[str, ...] = ()
+) -> tuple[Settings | None, frozenset[str]]:
+    """As `typed`; but what is wrong, or needed and not there, is replaced by `stand_in` or its default, so that the rest can be checked at once.
+
+    With the names of the settings that are wrong, which say nothing.
+    """
+    built = typed(draft, cls, path, tree, apart=apart)
+    wrong = draft.wrong_in(path)
+    wrong |= {name.removesuffix(hidden.FILE) for name in wrong}
+    if built is None and isinstance(tree, dict):
+        good = {key: value for key, value in tree.items() if key.removesuffix(hidden.FILE) not in wrong}
+        absent = {name: value for name, value in stand_in.items() if name not in good and f"{name}{hidden.FILE}" not in good}
+        # On a draft of its own: everything has been told already.
+        built = typed(Draft(draft.environ, folder=draft.folder), cls, (), {**good, **absent}, apart=apart)
+    return built, wrong
+
+
 def _take(draft: Draft, known: Mapping[str, Field[Any]], settings: dict[str, Any], path: Path, value: Tree) -> None:
     key = str(path[-1])
     secret = key.removesuffix(hidden.FILE)
@@ -80,7 +99,9 @@ def _take(draft: Draft, known: Mapping[str, Field[Any]], settings: dict[str, Any
         _from_file(draft, settings, path, secret, value)
     else:
         names = [*known, *(f"{name}{hidden.FILE}" for name, one in known.items() if hidden.is_secret(one))]
-        draft.add(path, f"there is no such setting; {nearest(key, names)}")
+        draft.add(path, f"there is no such setting; {advice(path, names)}")
+        if meant := near(key, names):
+            draft.flawed.add((*path[:-1], meant))  # which is not missing, then
 
 
 def _from_file(draft: Draft, settings: dict[str, Any], path: Path, secret: str, value: Tree) -> None:
@@ -167,17 +188,32 @@ def _build(draft: Draft, cls: type[Settings], path: Path, settings: dict[str, An
         _not_negative(draft, cls, path, built, settings)
         return None if broken else built
     for problem in problems:
-        # A setting that was refused above is not missing, and a rule's own check without it may mislead.
-        if not broken or (problem["loc"] and problem["type"] != "missing"):
+        if problem["loc"]:
             _tell(draft, cls, path, settings, problem)
+    if problems:
+        _tell_together(draft, cls, path, settings)
     return None
+
+
+def _tell_together(draft: Draft, cls: type, path: Path, settings: Mapping[str, Any]) -> None:
+    """What the class itself has against its settings taken together, unless it names one that was refused: without that it may mislead."""
+    from monitor.registry import build
+
+    wrong = draft.wrong_in(path)
+    try:
+        build(cls, {name: value for name, value in settings.items() if name not in wrong})
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            if not problem["loc"] and wrong.isdisjoint(re.findall(r"\w+", _words(problem, False))):
+                _tell(draft, cls, path, settings, problem)
 
 
 def _default(draft: Draft, cls: type[Settings], path: Path) -> Settings | None:
     """The class with nothing set, made without an adapter: that is what makes loading without a file fast."""
     missing = [one.name for one in fields(cls) if one.init and _needed(one)]  # type: ignore[arg-type]  # mypy cannot see that these classes are dataclasses
     for name in missing:
-        draft.add((*path, name), "is needed; add it")
+        if name not in draft.wrong_in(path):
+            draft.add((*path, name), "is needed; add it")
     return None if missing else cls()
 
 
@@ -195,6 +231,8 @@ def _tell(draft: Draft, cls: type, path: Path, settings: Mapping[str, Any], prob
     loc = problem["loc"]
     where: Path = (*path, *(part for part in loc if not str(part).startswith(("[", "function-", "constrained-"))))
     if problem["type"] == "missing":
+        if {loc[0], f"{loc[0]}{hidden.FILE}"} & draft.wrong_in(path):
+            return
         secret = loc[0] in hidden.secret_names(cls)
         draft.add(where, f"is needed; add it, or `{loc[0]}{hidden.FILE}`" if secret else "is needed; add it")
         return
@@ -225,7 +263,8 @@ def _words(problem: Mapping[str, Any], quiet: bool) -> str:
         return "is not a value that can stand here" if quiet else str(problem["ctx"]["error"])
     if kind in {"literal_error", "enum"}:
         choices = [choice for choice in re.findall("'([^']*)'", problem["ctx"]["expected"]) if choice]
-        return f"must be one of {', '.join(choices)}{seen}; {nearest(str(value), choices)}"
+        meant = near(str(value), choices)
+        return f"must be one of {', '.join(choices)}{seen}" + (f"; did you mean {meant}?" if meant else "")
     if kind == "string_pattern_mismatch":
         return f"must be {_form(problem['ctx']['pattern'])}{seen}"
     return _EXPECTED.get(kind.split("_")[0], str(problem["msg"])) + seen

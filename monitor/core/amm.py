@@ -109,7 +109,7 @@ def sqrt_ratio_at_tick(tick: int) -> int:
         if steps >> bit & 1:
             ratio = ratio * factor >> 128
     if tick > 0:
-        ratio = (Q256 - 1) // ratio
+        ratio = Q256 // ratio  # as of 2 ** 256 - 1: none of these ratios is a power of 2
     return -(-ratio >> 32)  # up
 
 

@@ -6,15 +6,17 @@ A reading is admitted as an observation or refused with a reason; nothing is rep
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 
 from monitor.core.candles import Candles, bar_of
 from monitor.core.observation import Observation, Reading
 from monitor.core.units import MINUTE, iso
-from monitor.core.vocabulary import Metric, default_known_at, find_metric, subject_fits
+from monitor.core.vocabulary import METRICS, Metric, default_known_at, find_metric, subject_fits
 
 SKEW_MS = 2 * MINUTE
 HUGE = 2**1000
+SECONDS_BELOW_MS, MICROSECONDS_ABOVE_MS = 10**11, 10**13  # 1973 and 2286: whoever means a date outside is more likely to have slipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,26 @@ def _row_of(metric_name: str, subject: str, source: str) -> Metric:
     """The vocabulary's row for a series that fits it."""
     metric = find_metric(metric_name)
     if metric is None:
-        raise Refused(f"unknown metric {metric_name!r}")
+        meant = _nearest_metric(metric_name)
+        raise Refused(f"unknown metric {metric_name!r}" + (f": did you mean {meant}?" if meant else ""))
     if not subject_fits(metric, subject):
         raise Refused(f"subject {subject!r} does not fit {metric.name} (expected {metric.subject})")
     if not source or len(source) > 64 or not source.isascii() or not source.isprintable():
         raise Refused("source must be 1 to 64 printable ASCII characters")
     return metric
+
+
+@lru_cache(maxsize=4096)
+def _nearest_metric(name: str) -> str:
+    """The metric that an unknown name was probably meant to be, empty where none is near. A file can hold a million rows of one slip."""
+    families = {metric.partition(".<")[0]: metric for metric in METRICS if "<" in metric}
+    stem = get_close_matches(name.rpartition(".")[0], families, 1, 0.85)
+    return families[stem[0]] if stem else next(iter(get_close_matches(name, METRICS, 1, 0.75)), "")
+
+
+def _told(instant_ms: int) -> str:
+    """An instant as its date; as it stands where it is more likely a number of seconds or microseconds."""
+    return iso(instant_ms) if SECONDS_BELOW_MS < instant_ms < MICROSECONDS_ABOVE_MS else str(instant_ms)
 
 
 def _checked_at(metric: Metric, at: int | None, received_at: int) -> int:
@@ -97,9 +113,11 @@ def _checked_at(metric: Metric, at: int | None, received_at: int) -> int:
     if metric.slot_ms:
         at = (at + metric.slot_ms // 2) // metric.slot_ms * metric.slot_ms
     if at < metric.earliest:
-        raise Refused(f"at {at} is before {iso(metric.earliest)}: seconds instead of milliseconds?")
+        seconds = ": seconds instead of milliseconds?" if at <= SECONDS_BELOW_MS else ""
+        raise Refused(f"at {_told(at)} is before {iso(metric.earliest)}{seconds}")
     if at > received_at + SKEW_MS and metric.name != "macro.event":
-        raise Refused(f"at {at} lies in the future (received {iso(received_at)}): microseconds, or a clock that is ahead?")
+        cause = "microseconds?" if at >= MICROSECONDS_ABOVE_MS else "a slip, or a clock that is ahead?"
+        raise Refused(f"at {_told(at)} lies in the future (received {iso(received_at)}): {cause}")
     if metric.bar_ms and metric.bar_ms < 7 * 86_400_000 and at % metric.bar_ms:
         raise Refused(f"at {iso(at)} is not the open of a bar")
     if metric.monthly and iso(at)[8:] != "01T00:00:00Z":
@@ -119,7 +137,7 @@ def _checked_known_at(metric: Metric, known_at: int | None, at: int, received_at
     if metric.bar_ms and known_at < at + metric.bar_ms:
         raise Refused("known_at is before the close of the bar")
     if known_at > received_at + SKEW_MS:
-        what = "the bar is not closed yet" if metric.bar_ms else f"known_at {known_at} lies in the future"
+        what = "the bar is not closed yet" if metric.bar_ms else f"known_at {_told(known_at)} lies in the future"
         raise Refused(f"{what} (received {iso(received_at)})")
     return known_at
 

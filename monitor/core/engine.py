@@ -147,8 +147,8 @@ class Engine(Mind):
             self.dues[instance] = view.due
 
     def _verdict(self, rule: Rule, instance: Instance, view: View) -> Verdict:
-        if not rule.configured(instance.subject, self._has):
-            missing = ", ".join(f"{i.metric} {i.subject}" for i in rule.inputs(instance.subject) if not self._has(i))
+        if not rule.configured(instance.subject, self.has):
+            missing = ", ".join(f"{i.metric} {i.subject}" for i in rule.inputs(instance.subject) if not self.has(i))
             return Verdict(Truth.NOT_CONFIGURED, f"no source gives {missing}" if missing else "a rule it needs is not configured")
         blind = self._blind_need(rule, instance)
         if blind is not None:
@@ -166,7 +166,7 @@ class Engine(Mind):
                 return Verdict(Truth.NOT_CONFIGURED, f"{instance.rule} needs {needed}, which is not configured")
         return None
 
-    def _has(self, one: Input) -> bool:
+    def has(self, one: Input) -> bool:
         """A metric is configured when a source of ours will bring it, or the store holds one observation of it."""
         return (one.metric, one.subject) in self._provided or bool(self.market.sources(one.metric, one.subject))
 

@@ -178,6 +178,6 @@ def hedge_ratio(view: View) -> float:
     stressed = stressed_exposure_usd(view)
     if stressed <= 0:
         raise Unknown("nothing", "the book has no exposure that loses in the adverse direction: there is nothing to protect")
-    if adverse(view) < 0:
+    if adverse(view) == -1:
         return protected_usd(view) / stressed
     return fsum(one.proposal.notional_usd for one in layers_in_force(view) if one.proposal.instrument != "short_perp") / stressed

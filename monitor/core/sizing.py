@@ -96,7 +96,7 @@ def _stressed(view: View, position: Position, valuation: Valuation) -> tuple[flo
         return usd, f"today's exposure of {usd:,.0f} USD of {asset}, as the stressed one is not known ({why.reason})"
     if usd <= 0:
         raise Unknown("hedge", f"{position.id} loses nothing in {asset} where the book loses: there is nothing to protect")
-    way = "fall" if side * with_market(asset) < 0 else "rise"
+    way = "fall" if side * with_market(asset) == -1 else "rise"
     return usd, f"stressed exposure of {usd:,.0f} USD of {asset} at {price_usd:,.6g} USD, a {way} of {SHOCK_SIGMAS:g} sigma in {HORIZON_DAYS} days"
 
 

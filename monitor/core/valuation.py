@@ -34,8 +34,8 @@ EXACT_OF: Mapping[PositionKind, tuple[str, ...]] = {"uniswap-v2": uniswap_v2.EXA
 
 
 def value_position(view: View, position: Position) -> Valuation:
-    """Value one position. Raises Unknown when a price or the position's state is missing or stale."""
-    return VALUES[position.kind](view, position)
+    """Value one position, once in a judgement. Raises Unknown when a price or the position's state is missing or stale."""
+    return view.once(("worth", position.id), lambda: VALUES[position.kind](view, position))
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class _Sum:
             return False
         log_rate = math.log1p(rate)
         # `at` has the largest discount factor as 1.
-        return abs(self.at(log_rate)) <= TOLERANCE * math.exp(-self._exponents(log_rate).max())
+        return math.isclose(self.at(log_rate), 0.0, abs_tol=TOLERANCE * math.exp(-self._exponents(log_rate).max()))
 
     def _factors(self, log_rate: float) -> NDArray[np.float64]:
         exponents = self._exponents(log_rate)

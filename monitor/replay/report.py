@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from monitor.core.codec import presented
@@ -31,8 +32,11 @@ class Line:
     @property
     def row(self) -> tuple[str, str, str, str]:
         what = self.fields.get("rule") or self.fields.get("id") or self.fields["kind"]
-        subject = f"/{self.fields['subject']}" if "subject" in self.fields else ""
-        return iso(self.at), f"{what}{subject}", str(self.fields.get("verdict") or self.fields.get("state", "")), str(self.fields.get("reason", ""))
+        part = f"/{self.fields['subject']}" if "subject" in self.fields else f" {self.fields['gate']}" if "gate" in self.fields else ""
+        # Of a gate it counts what it did, not what it found.
+        names = ("state",) if "gate" in self.fields else ("verdict", "state")
+        came = next((str(self.fields[name]) for name in names if self.fields.get(name)), "")
+        return iso(self.at), f"{what}{part}", came, str(self.fields.get("reason", ""))
 
 
 def lines(store: SqliteStore, settings: Settings, start: int | None, end: int | None) -> Iterator[Line] | None:
@@ -41,6 +45,17 @@ def lines(store: SqliteStore, settings: Settings, start: int | None, end: int | 
     if first is None or last is None or (start is not None and start > last) or (end is not None and end < first):
         return None
     return _lines(store, settings, start if start is not None else first, end if end is not None else last)
+
+
+def rows(found: Iterable[Line]) -> Iterator[tuple[str, str, str, str]]:
+    """The lines for people: the gates that are not built are one row of a layer, which names them."""
+    for _, group in groupby(enumerate(found), lambda one: one[1].fields["id"] if one[1].fields.get("state") == "not_built" else one[0]):
+        first, *more = (line for _, line in group)
+        if first.fields.get("state") == "not_built":
+            names = ", ".join(line.fields["gate"] for line in (first, *more))
+            yield iso(first.at), first.fields["id"], "not_built", f"not asked, since they do not exist yet: {names}"
+        else:
+            yield first.row
 
 
 def _lines(store: SqliteStore, settings: Settings, start: int, end: int) -> Iterator[Line]:

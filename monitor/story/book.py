@@ -91,6 +91,11 @@ def _each(metrics: tuple[str, ...], subjects: tuple[str, ...]) -> tuple[tuple[st
     return tuple((metric, subject) for metric in metrics for subject in subjects)
 
 
+def market(asset: str) -> str:
+    """The lending market in which the loan stands."""
+    return f"lending:base/aave-v3/{asset}"
+
+
 _CENTRAL = _each((*FUNDING, *CANDLE, "perp.mark"), ASSETS)
 _PROVIDES = {
     "binance": (*_CENTRAL, ("position.liquidation_price", PERP)),
@@ -99,7 +104,11 @@ _PROVIDES = {
     "hyperliquid": _each(FUNDING, ASSETS),
     "defillama": (*_each(("tvl.usd",), tuple(plot.TVL_USD)), *_each(("price.usd",), (*ASSETS, "USDC"))),
     "uniswap-v3": _each(tuple(f"position.{name}" for name in STATE), (LP,)),
-    "aave-v3": _each(tuple(f"account.{name}" for name in ACCOUNT), (LOAN,)),
+    "aave-v3": (
+        *_each(tuple(f"account.{name}" for name in ACCOUNT), (LOAN,)),
+        ("lending.supply_apy", market("BTC")),
+        ("lending.borrow_apr", market("USDC")),
+    ),
     "us-calendar": _each(("macro.event",), ("CPI", "FOMC", "PPI")),
     "bls": _each(("macro.cpi", "macro.ppi"), ("US",)),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from monitor.core.observation import Reading
 from monitor.core.units import DAY, HOUR
 from monitor.source import Harvest
-from monitor.story import macro, plot, venues
+from monitor.story import loan, macro, plot, venues
 from monitor.story.book import CADENCES_MS, config_text, settings, sources, watch
 
 START_MS, END_MS = plot.START_MS, plot.END_MS
@@ -19,6 +19,8 @@ RECENT_MS = 3 * DAY
 """How much of the fast series (prices, open interest, the positions) the history holds."""
 CHARTED_MS = 14 * DAY
 """How far back prices go by the hour, so that price and TVL are drawn over the same days."""
+RATED_MS = 31 * DAY
+"""How far back the rates of the loan go, so that a rise of them can be judged."""
 
 __all__ = ["END_MS", "START_MS", "Scene", "config_text", "history", "scenes", "settings", "sources", "watch"]
 
@@ -36,7 +38,7 @@ class Scene:
 def history() -> list[tuple[str, list[Reading]]]:
     """Source by source what was known before the story starts; all of it may be received at `START_MS`.
 
-    125 days of TVL, candles and funding, 26 months of prints, 3 days of prices, open interest and the positions.
+    125 days of TVL, candles and funding, 26 months of prints, a month of lending rates, 3 days of prices, open interest and positions.
     """
     return [(name, list(_past(name))) for name in CADENCES_MS]
 
@@ -61,6 +63,8 @@ def _past(source: str) -> Iterator[Reading]:
     elif source == "bls":
         yield from macro.levels(0, START_MS)
     elif source in ("uniswap-v3", "aave-v3"):
+        for at_ms in range(START_MS - RATED_MS, START_MS - RECENT_MS, HOUR) if source == "aave-v3" else ():
+            yield from loan.rates(at_ms)
         for at_ms in range(START_MS - RECENT_MS, START_MS + 1, plot.STEP_MS):
             yield from venues.says(source, at_ms)
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.common import view_of
 from monitor.core.effects import LayerMoved
 from monitor.store.sqlite import SqliteStore
 from tests.cli.speaking import Said, Speak, filled, proposal, speaker
@@ -39,6 +40,58 @@ def test_show_gives_the_gates(speak: Speak):
     said = speak("layers", "show", LAYER)
     assert "cooldown" in said.out
     assert json.loads(speak("layers", "show", LAYER, "--json").out)["id"] == LAYER
+
+
+OFFSET = "; of an impermanent loss of 25 USD the layer makes good 40%"
+RETURNS = {
+    "paths": [
+        {
+            "sigmas": -1.5,
+            "price_usd": 1800.0,
+            "layer_usd": 190.0,
+            "hedged_usd": -310.4,
+            "hedged_return": -0.0621,
+            "loss_usd": -25.0,
+            "loss_offset": 0.4,
+        },
+        {"sigmas": 0.0, "price_usd": 2000.0, "layer_usd": -10.0, "hedged_usd": -10.0, "hedged_return": -0.002},
+    ],
+    "break_even": {"alone": {"prices_usd": [2000.0]}, "with_layers": {"prices_usd": [1900.0, 2100.5]}, "with_cost": {"prices_usd": []}},
+    "lens": [{"depth_down": 0.3, "cost_usd": 12.5, "paths": [{"hedged_usd": -310.4}, {"hedged_usd": -312.6}]}],
+}
+
+
+def test_show_gives_what_the_page_has_size_paths_break_evens_and_until_when(speak: Speak, monkeypatch: pytest.MonkeyPatch):
+    known = {
+        "returns_unknown": "",
+        "basis": "12,000 USD at 1,800",
+        "binding": "cut by session-cap",
+        "returns": RETURNS,
+        "valid_until": 1_750_003_600_000,
+    }
+    monkeypatch.setattr("monitor.cli.layers.view_of", lambda config: {**(model := view_of(config)), "layers": [{**model["layers"][0], **known}]})
+    assert speak("layers", "show", LAYER).out.splitlines()[3:13] == [
+        "protects 1,000 of 5,000 USD, ties up 200 USD",
+        "costs 1.50 USD over 1.16e-08 days: funding",
+        "sized by: 12,000 USD at 1,800",
+        "at -1.5 sigma (1,800 USD): the layer +190 USD, with its position -310 USD (-6.21%) in a week" + OFFSET,
+        "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%) in a week",
+        "breaks even in a week alone: 2,000 USD",
+        "breaks even in a week with the layer: 1,900 and 2,100.5 USD",
+        "breaks even in a week with it and its cost: at no price near",
+        "with depth down 30%: costs 12.50 USD, at worst -313 USD with its position",
+        "valid until 2025-06-15T16:06:40Z",
+    ]
+
+
+def test_show_says_why_returns_are_not_known_and_folds_the_gates_that_do_not_exist(speak: Speak, monkeypatch: pytest.MonkeyPatch):
+    gates = [{"gate": name, "outcome": "not_built", "reason": "this gate does not exist yet"} for name in ("consensus", "wacc")]
+    known = {"returns_unknown": "no price of ETH", "gates": [{"gate": "cooldown", "outcome": "pass"}, *gates]}
+    monkeypatch.setattr("monitor.cli.layers.view_of", lambda config: {**(model := view_of(config)), "layers": [{**model["layers"][0], **known}]})
+    said = speak("layers", "show", LAYER).out
+    assert "returns not known: no price of ETH" in said
+    assert said.splitlines()[-1] == "not built yet, so not asked: consensus, wacc"
+    assert "does not exist yet" not in said
 
 
 def test_a_layer_goes_from_proposed_to_closed_by_the_operators_word(tmp_path: Path, speak: Speak):

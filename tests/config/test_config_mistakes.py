@@ -27,6 +27,83 @@ def test_a_typo_of_a_needed_setting_is_one_mistake_not_two_f_150(tmp_path: Path)
     ]
 
 
+TOGETHER = """\
+book:
+  capital: 10 EUR
+  layer_share: 125%
+chains:
+  ethereum: {rpc: "wss://x.example", chain_id: x}
+positions:
+  - {id: a, kind: perp, asset: ETH, size: 1}
+  - {id: a, kind: perp, asset: BTC, size: two}
+  - {id: a, kind: uniswp-v3, chain: etherum, token_id: -5, size: two}
+  - {id: b, kind: option, asset: eth, right: putt, strike: -1800 USD, expiry: 2026-13-25, size: 2, margin: 5 EUR}
+  - {kind: perp, asset: ETH, sise: 2}
+  - {id: c, kind: perp, asset: ETH, size: ''}
+sources:
+  defillama: {cadence: 1ms, endpoint: "${X}"}
+  fred: {api_key_file: nowhere}
+rules: {funding-spike: {overrides: {SOL: {venues: 2}}}}
+alerts:
+  heartbeat: 1s
+  unknown_pending: 5
+  channels: {phone: {url: x, secret: y, types: [z]}}
+server: {port: 99999, host: 0.0.0.0, token_file: nowhere}
+"""
+
+
+def test_stages_of_reading_tell_together_and_no_mistake_has_a_shadow_f_150(tmp_path: Path) -> None:
+    """What is wrong of one setting hides nothing of its neighbours, and nothing is told of what only follows from it."""
+    told = [line.removeprefix("hedge-monitor.yaml:").split(": ")[:2] for line in problems(tmp_path, TOGETHER)]
+    assert [f"{line} {path}" for line, path in told] == [
+        "2 book.capital",
+        "3 book.layer_share",
+        "5 chains.ethereum.chain_id",
+        "5 chains.ethereum.rpc",
+        "8 positions[1].size",
+        "8 positions[1].id",
+        "9 positions[2].kind",
+        "9 positions[2].size",
+        "9 positions[2].id",
+        "9 positions[2].token_id",
+        "9 positions[2].chain",
+        "10 positions[3].margin",
+        "10 positions[3].right",
+        "10 positions[3].margin",
+        "10 positions[3].asset",
+        "10 positions[3].expiry",
+        "10 positions[3].strike",
+        "11 positions[4].sise",
+        "11 positions[4].id",
+        "12 positions[5].size",
+        "14 sources.defillama.endpoint",
+        "14 sources.defillama.cadence",
+        "15 sources.fred.api_key_file",
+        "18 alerts.heartbeat",
+        "19 alerts.unknown_pending",
+        "20 alerts.channels.phone.types[0]",
+        "20 alerts.channels.phone.url",
+        "20 alerts.channels.phone.secret",
+        "21 server.token_file",
+        "21 server.port",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("exit: 9%, window: 48", ["rules.tvl-drawdown.window", "rules.tvl-drawdown"]),
+        ("exit: 9%, windw: 48h", ["rules.tvl-drawdown.windw", "rules.tvl-drawdown"]),
+        ("exit: 9%, threshold: 12 apples", ["rules.tvl-drawdown.threshold"]),
+        ("exit: 9%, treshold: 12%", ["rules.tvl-drawdown.treshold"]),
+        ("exit: 9 apples, threshold: 3%", ["rules.tvl-drawdown.exit"]),
+    ],
+)
+def test_what_two_settings_say_together_is_told_unless_one_of_them_cannot_be_read_f_150(tmp_path: Path, settings: str, told: list[str]) -> None:
+    lines = problems(tmp_path, f"rules: {{tvl-drawdown: {{{settings}}}}}")
+    assert [line.split(": ")[1] for line in lines] == told
+
+
 def option(**more: str) -> str:
     return position(**({"kind": "option", "right": "put", "strike": "1800 USD", "expiry": "2026-12-25", "size": "2"} | more))
 
@@ -159,7 +236,37 @@ CASES = {
     "a tick below all": (f"positions: [{{{RANGE}, tick_lower: -887273, tick_upper: 0}}]", 1, "positions[0].tick_upper", "from -887272"),
     "a tick above all": (f"positions: [{{{RANGE}, tick_lower: 0, tick_upper: 887273}}]", 1, "positions[0].tick_upper", "to 887272"),
     "range without its upper end": (f"positions: [{{{RANGE}, tick_lower: 0}}]", 1, "positions[0]", "needs `token_id` or `pool`"),
-    "asset in lower case": (position(asset="eth"), 1, "positions[0].asset", "in capitals"),
+    "asset in lower case": (position(asset="eth"), 1, "positions[0].asset", "'eth' is not an asset's symbol; write ETH"),
+    "asset as its issuer spells it": (
+        "positions: [{id: p, kind: tokens, amounts: {wstETH: 2}}]",
+        1,
+        "positions[0].amounts",
+        "'wstETH' is not an asset's symbol; write WSTETH",
+    ),
+    "asset that no capitals mend": (position(asset="'a b'"), 1, "positions[0].asset", "write it in capitals, such as ETH"),
+    "prices for ticks": (
+        f"positions: [{{{RANGE}, price_lower: 1500, tick_upper: 7}}]",
+        1,
+        "price_lower",
+        "a range has ticks and no prices: write tick_lower",
+    ),
+    "the upper price for a tick": (f"positions: [{{{RANGE}, price_upper: 1500, tick_lower: 7}}]", 1, "price_upper", "write tick_upper; the README"),
+    "a loan declared": (position(supplied="{WETH: 3}"), 1, "positions[0].supplied", "feed account.supplied.<ASSET> (README, Your own data)"),
+    "a debt declared": (position(borrowed="{USDC: 3}"), 1, "positions[0].borrowed", "feed account.borrowed.<ASSET> (README, Your own data)"),
+    "a debt as a wallet": (
+        "positions: [{id: p, kind: tokens, amounts: {ETH: -2}}]",
+        1,
+        "positions[0].amounts.ETH",
+        "must not be below 0; what is owed belongs to a lending position",
+    ),
+    "less than nothing put in": (
+        position(kind="uniswap-v3", asset="", size="", chain="x", token_id="1", deposited="{ETH: -1}"),
+        1,
+        "positions[0].deposited.ETH",
+        "must not be below 0",
+    ),
+    "ticks beside an NFT": (position(token_id="1", tick_lower="10"), 1, "positions[0].tick_lower", "belongs to a range without an NFT"),
+    "the upper tick beside an NFT": (position(token_id="1", tick_upper="0"), 1, "positions[0].tick_upper", "delete `token_id`"),
     "exposed to nonsense": (position(exposed_to="[uniswap]"), 1, "exposed_to[0]", "protocol:aave-v3"),
     "bad id": (position(id="My Position"), 1, "positions[0].id", "lower-case"),
     "spot asset": ("sources: {spot: [eth]}", 1, "sources.spot[0]", "such as ETH"),

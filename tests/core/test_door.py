@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.core.door import SKEW_MS, Admission, admit
 from monitor.core.observation import Reading
-from monitor.core.units import DAY, HOUR, parse_time
+from monitor.core.units import DAY, HOUR, iso, parse_time
 
 NOW = parse_time("2024-03-04T12:00:30Z")
 NOON = parse_time("2024-03-04T12:00:00Z")
@@ -17,6 +17,10 @@ MONTH = parse_time("2024-01-01")
 
 def reading(value: float | int = 0.0001, at: int | None = NOON, metric: str = "funding.rate", subject: str = "BTC", **more: object) -> Reading:
     return Reading(metric, subject, value, at, **more)  # type: ignore[arg-type]
+
+
+def price(**more: int) -> Reading:
+    return Reading("price.usd", "ETH", 2000.0, **more)  # type: ignore[arg-type]
 
 
 def one(item: Reading, source: str = "binance", received_at: int = NOW) -> Admission:
@@ -68,6 +72,25 @@ def test_f_010_a_reading_without_a_time_is_taken_only_where_the_metric_permits_i
     assert "no time of its own" in refusal(reading(at=None))
     (observation,) = one(reading(metric="open_interest.usd", value=1e9, at=None)).observations
     assert (observation.at, observation.known_at) == (NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (reading(metric="prize.usd"), "unknown metric 'prize.usd': did you mean price.usd?"),
+        (reading(metric="account.suplied.WETH"), "unknown metric 'account.suplied.WETH': did you mean account.supplied.<asset>?"),
+        (reading(metric="funding.nonsense"), "unknown metric 'funding.nonsense'"),
+        (price(at=NOON + 5 * DAY), f"at {iso(NOON + 5 * DAY)} lies in the future (received {iso(NOW)}): a slip, or a clock that is ahead?"),
+        (price(at=10**13 - 1), f"at 2286-11-20T17:46:39.999Z lies in the future (received {iso(NOW)}): a slip, or a clock that is ahead?"),
+        (price(at=10**13), f"at 10000000000000 lies in the future (received {iso(NOW)}): microseconds?"),
+        (price(at=1_262_304_000_000), "at 2010-01-01T00:00:00Z is before 2015-01-01T00:00:00Z"),
+        (price(at=10**11 + 1), "at 1973-03-03T09:46:40.001Z is before 2015-01-01T00:00:00Z"),
+        (price(at=10**11), "at 100000000000 is before 2015-01-01T00:00:00Z: seconds instead of milliseconds?"),
+        (price(at=NOON, known_at=NOON + DAY), f"known_at {iso(NOON + DAY)} lies in the future (received {iso(NOW)})"),
+    ],
+)
+def test_a_refusal_names_the_date_and_the_name_that_was_meant(row: Reading, said: str):
+    assert refusal(row) == said
 
 
 @pytest.mark.parametrize(("at", "word"), [(NOON // 1000, "seconds"), (NOON * 1000, "microseconds"), (0, "seconds"), (-1, "seconds")])

@@ -161,3 +161,24 @@ def test_without_enough_venues_the_carry_is_unknown():
     found = stands(held())
     assert found.carry is None
     assert "0 of at least 3 venues" in found.unknown["carry"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({}, "margin taken to be 20% of the notional: no `margin` is declared; profit taken to be nil: no `entry_price` is declared"),
+        ({"margin": 500.0}, "profit taken to be nil: no `entry_price` is declared"),
+        ({"entry_price": 2000.0}, "margin taken to be 20% of the notional: no `margin` is declared"),
+        ({"margin": 500.0, "entry_price": 2000.0}, ""),
+    ],
+)
+def test_what_is_assumed_of_a_declared_position_is_said(declared: dict[str, Any], said: str):
+    position = Position(id="p1", kind="perp", asset="ETH", size=-2.0, **declared)
+    assert value_position(view_of(*priced()), position).basis == said
+
+
+def test_a_position_is_valued_once_in_a_judgement():
+    position = Position(id="p1", kind="perp", asset="ETH", size=-2.0)
+    view = view_of(*priced())
+    assert value_position(view, position) is value_position(view, position)
+    assert value_position(view, position) is not value_position(view_of(*priced()), position)

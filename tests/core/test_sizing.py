@@ -93,10 +93,10 @@ def test_a_perp_is_worth_its_margin_and_profit_and_a_book_of_coins_its_sum():
 
 
 def test_the_risk_asset_is_the_largest_that_is_no_stablecoin_and_a_tie_goes_by_name():
-    view = view_of(*priced(ETH=2000.0, BTC=2000.0, USDC=1.0))
-    assert value_position(view, tokens(ETH=1, BTC=1, USDC=9e9)).risk_asset == "BTC"
+    known = priced(ETH=2000.0, BTC=2000.0, USDC=1.0)
+    assert value_position(view_of(*known), tokens(ETH=1, BTC=1, USDC=9e9)).risk_asset == "BTC"
     with pytest.raises(Unknown, match="stablecoins alone"):
-        _ = value_position(view, tokens(USDC=1)).risk_asset
+        _ = value_position(view_of(*known), tokens(USDC=1)).risk_asset
 
 
 # --- sizing ------------------------------------------------------------------------------------------------------
@@ -193,14 +193,14 @@ def test_a_book_that_is_short_loses_in_a_rise_and_no_short_perp_is_added_to_it()
 
 
 def test_a_position_of_cents_is_protected_and_one_of_nothing_is_not():
-    cents, nothing = (Position(id="p2", kind="tokens", amounts={"ETH": coins}) for coins in (0.0001, 0.0))
+    cents, nothing = (Position(id=name, kind="tokens", amounts={"ETH": coins}) for name, coins in (("p2", 0.0001), ("p3", 0.0)))
     view = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), positions=(ETH4, cents))
     found = ask(view, position=cents)
     assert found.instrument == "short_perp"
     assert found.notional_usd == pytest.approx(0.25 * 0.25 * DOWN)
-    with pytest.raises(Unknown, match="p2 loses nothing in ETH"):
+    with pytest.raises(Unknown, match="p3 loses nothing in ETH"):
         ask(view, position=nothing)
-    with pytest.raises(Unknown, match="short_perp: p2 is not long of ETH"):
+    with pytest.raises(Unknown, match="short_perp: p3 is not long of ETH"):
         ask(book_of(*paid(0.1), *priced(ETH=2500.0)), Intent("short", ("short_perp",)), position=nothing)
     left = book_of(*paid(0.1), *priced(ETH=2500.0), *volatile(), layers=tuple(layer(9_999.5)))
     assert ask(left).notional_usd == pytest.approx(0.5)

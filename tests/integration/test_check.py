@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -97,6 +99,28 @@ async def test_of_dead_endpoints_each_is_named_with_what_to_do(tmp_path: Path) -
     assert "set another chains.local.rpc" in line_of(said, "local")
     assert "cannot be reached: " in line_of(said, "phone") and "alerts.channels.phone.url" in line_of(said, "phone")
     assert line_of(said, "us-calendar") == "off     source us-calendar: switched off in the configuration"
+
+
+def test_a_refused_connection_is_told_as_one_however_short_the_deadline_and_however_slow_the_imports(tmp_path: Path) -> None:
+    """In a program of its own, which has imported nothing yet."""
+    file = written(tmp_path, sources={}, more=chains(dead_url()))
+    words = [sys.executable, "-m", "monitor", "--config", str(file), "check", "--timeout", "0.5"]
+    said = Said(1, subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout, "")
+    assert "Connect call failed" in line_of(said, "local")
+
+
+async def test_an_option_that_has_expired_is_a_warning_and_stops_nothing(tmp_path: Path) -> None:
+    option = "kind: option, asset: ETH, right: put, strike: 1800 USD, size: 2, expiry: "
+    more = f"positions:\n  - {{id: gone, {option} 2025-06-27}}\n  - {{id: held, {option} 2999-06-27}}\n"
+    said = await checked(tmp_path, more=more)
+    assert said.code == 0
+    assert line_of(said, "gone").startswith("warning position gone: it expired at 2025-06-27T08:00:00Z and counts for nothing; delete it, or")
+    assert "held" not in said.out
+
+
+async def test_sources_that_nothing_needs_share_a_line(tmp_path: Path) -> None:
+    said = await checked(tmp_path, sources=dict.fromkeys(("curve", "safe"), dead_url()))
+    assert [line for line in said.out.splitlines() if "idle" in line] == ["idle    nothing that is watched needs curve, safe"]
 
 
 def held(url: str, *more: str) -> str:
@@ -246,6 +270,19 @@ async def test_rules_without_a_source_are_listed_with_what_they_miss(tmp_path: P
     assert speak("import", file, store=tmp_path / "check.db").code == 0
     said = await checked(tmp_path)
     assert "no source gives tvl.usd chain:ethereum" not in said.out
+
+
+async def test_a_protocol_that_is_only_used_is_no_treasury(tmp_path: Path) -> None:
+    perp = "{id: p, kind: perp, asset: ETH, size: 1, exposed_to: [protocol:aave-v3, protocol:curve-dex]}"
+    said = await checked(tmp_path, more=f"positions: [{perp}, {{id: t, kind: treasury, protocol: 'protocol:uniswap'}}]")
+    told = [line.split(maxsplit=2) for line in said.out.splitlines() if line.startswith("quick-ratio")]
+    assert [subject for _, subject, _ in told] == ["no", "protocol:uniswap"]
+    assert told[0][2].startswith("treasury is watched: declare one as a position, or under sources.treasury-wallets.treasuries")
+    file = tmp_path / "owed.csv"
+    file.write_text("metric,subject,source,at,known_at,value\ntreasury.liabilities_usd,protocol:aave-v3,x,2022-05-01,,1e9\n", encoding="utf-8")
+    assert speak("import", file, store=tmp_path / "check.db").code == 0
+    said = await checked(tmp_path, more=f"positions: [{perp}]")
+    assert [line.split()[1] for line in said.out.splitlines() if line.startswith("quick-ratio")] == ["protocol:aave-v3", "no"]
 
 
 async def test_machines_get_every_finding(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from monitor.core.effects import Alerted, SourceMoved
 from monitor.core.engine import Engine
+from monitor.core.proposal import NOT_BUILT
 from monitor.core.settings import read_settings
 from monitor.core.units import HOUR
 from monitor.pipeline import Pipeline, Subscription
 from monitor.registry import Catalogue
-from monitor.replay.report import Line, lines, of_effect
+from monitor.replay.report import Line, lines, of_effect, rows
 from monitor.store.sqlite import SqliteStore
 from tests import worlds
 from tests.builders import START
@@ -54,6 +55,24 @@ def test_a_replay_says_verdicts_episodes_gates_and_layers_in_order_and_counts_th
     assert rows[layer].fields["state"] == "proposed" and rows[layer].at == START + 2 * HOUR
     assert {gate["id"] for gate in gates} == {rows[layer].fields["id"]}
     assert {gate["gate"]: gate["state"] for gate in gates}["session-cap"] == "cut"
+
+
+def test_for_people_the_gates_that_do_not_exist_share_a_row_and_the_others_are_named(store: SqliteStore):
+    said = report(store)
+    told = [row for row in rows(said) if row[1].startswith("L-")]
+    layer = said[next(i for i, line in enumerate(said) if line.fields["kind"] == "layer")].fields["id"]
+    unbuilt = f"not asked, since they do not exist yet: {', '.join(NOT_BUILT)}"
+    assert [row[1:] for row in told if row[2] == "not_built"] == [(layer, "not_built", unbuilt)]
+    assert [row[1:3] for row in told if row[1] == f"{layer} session-cap"] == [(f"{layer} session-cap", "cut")]
+    assert len(list(rows(said))) == len(said) - len(NOT_BUILT) + 1
+
+
+def test_two_layers_of_one_instant_have_a_row_each_of_gates_that_do_not_exist():
+    lines = [Line(0, {"kind": "gate", "at": 0, "id": layer, "gate": "wacc", "state": "not_built", "reason": ""}) for layer in ("L-1", "L-2", "L-2")]
+    assert [row[1:] for row in rows(lines)] == [
+        ("L-1", "not_built", "not asked, since they do not exist yet: wacc"),
+        ("L-2", "not_built", "not asked, since they do not exist yet: wacc, wacc"),
+    ]
 
 
 def test_the_same_store_gives_the_same_bytes_twice(store: SqliteStore):

@@ -23,7 +23,16 @@ def value(view: View, position: Position) -> Valuation:
     price = view.price_usd(asset)
     held, block_hash = _held(view, position, price)
     exposure = Coins({asset: held.size}, held.beside_usd)
-    return Valuation(held.equity_usd(price), {asset: held.size}, {asset: held.size * price}, exposure, {}, block_hash)
+    return Valuation(held.equity_usd(price), {asset: held.size}, {asset: held.size * price}, exposure, {}, block_hash, _assumed(view, position))
+
+
+def _assumed(view: View, position: Position) -> str:
+    """What stands in for what was not declared, in words."""
+    if position.venue:
+        return ""
+    margin = "" if position.margin else f"margin taken to be {view.settings.book.perp_margin:.0%} of the notional: no `margin` is declared"
+    entry = "" if position.entry_price else "profit taken to be nil: no `entry_price` is declared"
+    return "; ".join(part for part in (margin, entry) if part)
 
 
 def _held(view: View, position: Position, price: float) -> tuple[Perpetual, str]:

@@ -166,7 +166,7 @@ function note(layer) {
   if (layer.state === "refused") return layer.reason;
   if (layer.state === "proposed" && layer.valid_until) {
     const age = span(Math.max(0, (clock.now - layer.proposed_at) / 1000));
-    return `${clock.command} layers approve ${layer.id} · ${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)}`;
+    return `approve it or let it be · ${age} ago, quoted anew each hour · ties up ${usd(layer.capital_usd)}`;
   }
   return layer.by ? `by ${layer.by}` : "";
 }
@@ -187,6 +187,7 @@ function returns(found) {
 
 function layerInside(layer) {
   const facts = [
+    ["To approve", layer.state === "proposed" ? `${clock.command} layers approve ${layer.id}` : null],
     ["Id", layer.id],
     ["Asked for by", `${layer.rule}, ${layer.subject}`],
     ["Protects", layer.notional_usd === undefined ? null : `${usd(layer.notional_usd)} of ${usd(layer.position_value_usd)}`],
