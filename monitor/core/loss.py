@@ -52,7 +52,10 @@ def loss_of(view: View, position: Position) -> Loss | None:
 
 
 def loss_exposure(view: View, position: Position, worth: Valuation, put_in: Mapping[str, float]) -> Exposure:
-    """The same as a function of prices: the liquidity without its fees, less the deposited amounts. Raises Unknown as `loss_of` does."""
+    """The same as a function of prices: the liquidity without its fees, less the deposited amounts.
+
+    Raises Unknown as `loss_of` does, but for a deposit that is too small to be right.
+    """
     held = amounts_now(view, position)
     share, _ = _share_without_fees(position, held, put_in)
     fees = Coins({asset: held.get(asset, 0.0) - amount for asset, amount in worth.amounts.items()})

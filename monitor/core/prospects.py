@@ -16,7 +16,7 @@ from monitor.core.iv_beta import spot_beta
 from monitor.core.layer_return import PATHS, YEAR_DAYS, Hedge, Held, Market, Prospect, hedge_of, layer_return, liquidity_lens, prospect
 from monitor.core.liquidation import LENDING_KINDS
 from monitor.core.liquidity import LIQUIDITY_KINDS, RANGED_KINDS
-from monitor.core.loss import deposit, loss_exposure
+from monitor.core.loss import deposit, loss_exposure, loss_of
 from monitor.core.loss_offset import Offset, loss_offset
 from monitor.core.market_beta import book_beta
 from monitor.core.proposal import Proposal
@@ -78,6 +78,7 @@ def layer_outlook(view: View, proposal: Proposal) -> Outlook:
 
 
 def _offsets(view: View, position: Position, worth: Valuation, hedge: Hedge, market: Market) -> tuple[Offset, ...]:
+    loss_of(view, position)  # raises where the deposit cannot be right
     put_in = deposit(view, position).amounts
     loss = loss_exposure(view, position, worth, put_in)
     known = replace(market, now=scenario_now(view, {*loss.assets, *hedge.exposure.assets}))

@@ -120,6 +120,14 @@ def test_an_offset_is_told_of_liquidity_alone_and_says_what_it_wants():
     assert "DOGE" in found.offsets_unknown
 
 
+def test_a_deposit_that_cannot_be_right_offsets_nothing():
+    """Half of what it holds: no loss is told of it, so none can be made good either."""
+    view = book(*MARKET, *venues(0.10), *lp_rows(10**4), positions=[{**LP, "deposited": {"ETH": 0.5}}])
+    found = layer_outlook(view, proposal_of(position="lp", **short(1000.0)))
+    assert found.offsets == ()
+    assert "more than its deposit" in found.offsets_unknown
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [({"position": "sold"}, "gone"), ({"instrument": "put"}, "instrument"), ({"instrument": ""}, "instrument")],
