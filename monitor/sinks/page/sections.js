@@ -51,7 +51,7 @@ function figures(model) {
   }
   const stress = book.risk?.stress;
   if (stress) {
-    shown.push({ name: "A bad week", value: usd(-stress.protected_loss_usd), means: `${moves(stress.moves)}: ${stress.sigmas} weekly sigmas` });
+    shown.push({ name: "A bad week", value: usd(-stress.protected_loss_usd), means: `${moves(stress.moves) || "stablecoins stay"}: ${stress.sigmas} weekly sigmas` });
   }
   const crash = book.risk?.scenario;
   if (crash) shown.push({ name: "A crash day", value: usd(-crash.es_99_usd), means: crash.worst });
