@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_FACTOR, MOST_FACTOR = 0.5, 1.0
 LEAST_HISTORY = 5
+POOL_FEE_APR = "position.pool_fee_apr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,16 @@ def cash_flow_share(view: View, position: Position, worth: Valuation) -> Share |
         return None
     noted: dict[str, str] = {}
     try:
-        now = price_to_cash_flow(worth.value_usd, fees_of(view, position, noted))
+        fees = fees_of(view, position, noted)
+        now = price_to_cash_flow(worth.value_usd, fees, _pool_fee_apr(view, position) if fees.annual_usd is None else None)
         return justified_share(now, daily_ratios(view, position))
     except Unknown as why:
         return Share(MOST_FACTOR, f"P/CF not known, so not weighed: {'; '.join(noted.values()) or why.reason}")
+
+
+def _pool_fee_apr(view: View, position: Position) -> float | None:
+    """As the user feeds it; None where nobody does. Raises Unknown where it is old."""
+    return float(newest(view, POOL_FEE_APR, position).value) if view.sources(POOL_FEE_APR, position.id) else None
 
 
 def daily_ratios(view: View, position: Position) -> list[float]:

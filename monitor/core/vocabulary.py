@@ -166,6 +166,7 @@ def _shares() -> list[Metric]:
         Metric("position.amount.<asset>", "tokens", POSITION, 0, 1e18, "amount of one token that the position would redeem now"),
         Metric("position.decimals.<asset>", "digits", POSITION, 0, 255, "decimals of one token of the position", exact=True),
         Metric("position.shares", "shares", POSITION, 0, UINT256, "shares of a pool or a vault", exact=True),
+        Metric("position.pool_fee_apr", "fraction", POSITION, 0, 100, "fees a year of the position's pool over what is in it"),
         Metric("position.share_price", "tokens", POSITION, 0, 1e18, "tokens for one whole share of a vault"),
         Metric("pool.balance.<asset>", "tokens", POOL, 0, 1e18, "amount of one token in a pool"),
         Metric("pool.weight.<asset>", "fraction", POOL, 1e-6, 1, "weight of one token in a weighted pool"),

@@ -168,3 +168,19 @@ def test_what_earns_no_fees_is_not_weighed_and_what_is_not_known_says_so():
     blind = cash_flow_share(view_of(), LP, WORTH)
     assert blind is not None
     assert blind.basis.startswith("P/CF not known, so not weighed: ")
+
+
+def test_a_young_position_is_reckoned_by_the_fee_apr_of_its_pool_where_somebody_feeds_it():
+    young, fed = [*read(EVERY_HOUR[-20:]), *prices()], series("position.pool_fee_apr", LP.id, [0.25] * 3)
+    found = cash_flow_share(view_of(*young, *fed), LP, WORTH)
+    assert found is not None
+    assert (found.factor, found.basis) == (1.0, "P/CF 4.0 by the fee APR of its pool, whose history is 0 of at least 5 days: not weighed")
+    own = cash_flow_share(view_of(*read(), *prices(), *fed), LP, WORTH)
+    assert own is not None and "by its fees of 30 days" in own.basis
+
+
+def test_an_old_fee_apr_of_a_pool_is_none():
+    fed = series("position.pool_fee_apr", LP.id, [0.25] * 3, end=START - 20 * HOUR)
+    found = cash_flow_share(view_of(*read(EVERY_HOUR[-20:]), *prices(), *fed), LP, WORTH)
+    assert found is not None
+    assert found.factor == 1.0 and "P/CF not known" in found.basis

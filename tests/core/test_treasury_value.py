@@ -56,13 +56,16 @@ def test_equity_is_assets_and_receivables_less_liabilities() -> None:
 
 
 def test_the_newest_amounts_count_and_none_before_them() -> None:
-    earlier = [Observation(f"treasury.tokens.{a}", X, "wallets", START - n * HOUR, START, 77.0 * n, "0x") for a in ("USDC", "ETH") for n in (1, 2)]
-    newest = [Observation(f"treasury.tokens.{a}", X, "wallets", START, START, amount, "0xnew") for a, amount in (("USDC", 10.0), ("ETH", 0.0))]
+    def of(at: int, block: str, **amounts: float) -> list[Observation]:
+        return [Observation(f"treasury.tokens.{asset}", X, "wallets", at, START, amount, block) for asset, amount in amounts.items()]
+
+    earlier = [row for n in (2, 1) for row in of(START - n * HOUR, "0x", USDC=77.0 * n, ETH=77.0 * n, UNI=77.0 * n)]
+    newest = of(START, "0xnew", USDC=10.0, ETH=0.0, UNI=3.0)
     # Two instants whose amounts are both recent enough: the later one counts, not the one before it.
-    near = [Observation(f"treasury.tokens.{a}", X, "wallets", START - MINUTE, START, 5.0, "0x") for a in ("USDC", "ETH")]
-    assert valued(earlier, near, newest, declared(1.0), PRICES).value_usd == 4.0
-    worth = valued(earlier, newest, declared(1.0), PRICES)
-    assert (worth.amounts, worth.value_usd, worth.block_hash) == ({"USDC": 10.0}, 4.0, "0xnew")
+    near = of(START - MINUTE, "0x", USDC=5.0, ETH=5.0, UNI=5.0)
+    for rows in ([*earlier, *newest], [*earlier, *near, *newest]):
+        worth = valued(rows, declared(1.0), PRICES)
+        assert (worth.amounts, worth.value_usd, worth.block_hash) == ({"USDC": 10.0, "UNI": 3.0}, 16.0, "0xnew")
 
 
 def test_it_is_the_rule_s_own_arithmetic() -> None:
