@@ -56,8 +56,8 @@ def break_even(profit: Profit, low: float, high: float, kinks: Iterable[float] =
     """
     if not 0 < low < high < np.inf:
         raise ValueError(f"break-evens are looked for between two positive prices, not between {low} and {high}")
-    inside = [price for price in kinks if low < price < high]
-    prices = np.unique(np.array([*np.geomspace(low, high, POINTS)[1:-1], low, high, *inside], dtype=np.float64))
+    inside = np.clip(np.array([*kinks], dtype=np.float64), low, high)
+    prices = np.unique(np.concatenate([np.geomspace(low, high, POINTS)[1:-1], [low, high], inside]))
     values = _values(profit, prices)
     turns, near = _turns(profit, prices, values)
     nothing = np.concatenate([np.zeros(len(prices)), TOUCHING * near]) + ROUNDING * scale_usd
@@ -68,7 +68,7 @@ def break_even(profit: Profit, low: float, high: float, kinks: Iterable[float] =
 
 
 def _values(profit: Profit, prices: Floats) -> Floats:
-    values: Floats = profit(prices) + 0.0 * prices
+    values: Floats = np.broadcast_to(profit(prices), prices.shape)
     if not np.isfinite(values).all():
         raise ValueError("a profit is not a finite number")
     return values
