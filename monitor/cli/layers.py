@@ -130,11 +130,7 @@ def _facts(layer: dict[str, Any]) -> Iterator[str]:
 def _returns(found: dict[str, Any]) -> Iterator[str]:
     for path in found["paths"]:
         layer, hedged = path["layer_usd"], f"{path['hedged_usd']:+,.0f} USD ({path['hedged_return']:+.2%})"
-        loss = (
-            f"; of an impermanent loss of {-path['loss_usd']:,.0f} USD the layer makes good {path['loss_offset']:.0%}"
-            if "loss_offset" in path
-            else ""
-        )
+        loss = _offset(path) if "loss_offset" in path else ""
         yield f"at {path['sigmas']:+g} sigma ({path['price_usd']:,.6g} USD): the layer {layer:+,.0f} USD, with its position {hedged} in a week{loss}"
     for label, name in (("alone", "alone"), ("with the layer", "with_layers"), ("with it and its cost", "with_cost")):
         prices = [f"{price:,.6g}" for price in found["break_even"][name]["prices_usd"]]
@@ -147,3 +143,9 @@ def _returns(found: dict[str, Any]) -> Iterator[str]:
 def _row(layer: dict[str, Any]) -> tuple[str, ...]:
     numbers = (f"{layer['notional_usd']:,.0f}", f"{layer['cost_usd']:,.2f}")
     return layer["id"], layer["position"], layer["tier"], layer["state"], *numbers, layer.get("reason", "")
+
+
+def _offset(path: dict[str, Any]) -> str:
+    share = path["loss_offset"]
+    does = f"makes good {share:.0%} of" if share >= 0 else f"adds {-share:.0%} to"
+    return f"; the layer {does} an impermanent loss of {-path['loss_usd']:,.0f} USD"

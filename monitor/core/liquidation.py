@@ -10,7 +10,7 @@ from monitor.core.book import Position
 from monitor.core.implied import spot_usd
 from monitor.core.positions import perp
 from monitor.core.redemption import followed
-from monitor.core.tokens import underlying
+from monitor.core.tokens import STABLES, underlying
 from monitor.core.verdict import Unknown
 from monitor.core.view import View
 from monitor.core.volatility import horizon_sigma
@@ -111,9 +111,11 @@ def of_perpetual(view: View, position: Position, valuation: Valuation, sigma: Si
 
 
 def known_sigma(view: View, unknown: dict[str, str]) -> Sigma:
-    """The 7-day sigma of an asset; where it is not known None, and why in `unknown`."""
+    """The 7-day sigma of an asset; where it is not known None, and why in `unknown`. A stablecoin has none: losing its peg is no move of a week."""
 
     def read(asset: str) -> float | None:
+        if asset in STABLES:
+            return None
         try:
             return horizon_sigma(view, asset)
         except Unknown as why:

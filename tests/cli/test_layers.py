@@ -42,7 +42,7 @@ def test_show_gives_the_gates(speak: Speak):
     assert json.loads(speak("layers", "show", LAYER, "--json").out)["id"] == LAYER
 
 
-OFFSET = "; of an impermanent loss of 25 USD the layer makes good 40%"
+OFFSET = "; the layer makes good 40% of an impermanent loss of 25 USD"
 RETURNS = {
     "paths": [
         {
@@ -54,7 +54,15 @@ RETURNS = {
             "loss_usd": -25.0,
             "loss_offset": 0.4,
         },
-        {"sigmas": 0.0, "price_usd": 2000.0, "layer_usd": -10.0, "hedged_usd": -10.0, "hedged_return": -0.002},
+        {
+            "sigmas": 0.0,
+            "price_usd": 2000.0,
+            "layer_usd": -10.0,
+            "hedged_usd": -10.0,
+            "hedged_return": -0.002,
+            "loss_usd": -8.0,
+            "loss_offset": -0.09,
+        },
     ],
     "break_even": {"alone": {"prices_usd": [2000.0]}, "with_layers": {"prices_usd": [1900.0, 2100.5]}, "with_cost": {"prices_usd": []}},
     "lens": [{"depth_down": 0.3, "cost_usd": 12.5, "paths": [{"hedged_usd": -310.4}, {"hedged_usd": -312.6}]}],
@@ -75,7 +83,7 @@ def test_show_gives_what_the_page_has_size_paths_break_evens_and_until_when(spea
         "costs 1.50 USD over 1.16e-08 days: funding",
         "sized by: 12,000 USD at 1,800",
         "at -1.5 sigma (1,800 USD): the layer +190 USD, with its position -310 USD (-6.21%) in a week" + OFFSET,
-        "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%) in a week",
+        "at +0 sigma (2,000 USD): the layer -10 USD, with its position -10 USD (-0.20%) in a week; the layer adds 9% to an impermanent loss of 8 USD",
         "breaks even in a week alone: 2,000 USD",
         "breaks even in a week with the layer: 1,900 and 2,100.5 USD",
         "breaks even in a week with it and its cost: at no price near",

@@ -131,8 +131,14 @@ def test_its_liquidation_prices_come_with_their_sigmas_or_the_reason_why_not():
     assert (ether.asset, ether.price_usd, ether.side, ether.distance) == ("ETH", 1000.0, "below", 0.5)
     assert ether.sigmas == pytest.approx(math.log(2) / sigma_h)
     assert dollar == Liquidation("USDC", 2.0, "above", 1.0, None)
-    assert list(unknown) == ["sigmas.USDC"]
-    assert unknown["sigmas.USDC"].startswith("the volatility of USDC is not known")
+    assert unknown == {}, "a stablecoin has no weekly sigma, and needs none"
+
+
+def test_of_an_asset_whose_volatility_nobody_gives_the_sigmas_are_not_known():
+    unknown: dict[str, str] = {}
+    assert known_sigma(lending(BLOCK)[0], unknown)("UNI") is None
+    assert list(unknown) == ["sigmas.UNI"]
+    assert unknown["sigmas.UNI"].startswith("the volatility of UNI is not known")
 
 
 def test_an_account_without_debt_has_no_liquidation_price():

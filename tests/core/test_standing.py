@@ -242,7 +242,7 @@ def test_a_lending_account_stands_by_its_interest_its_health_and_its_liquidation
     assert [one.asset for one in found.liquidations] == ["ETH", "USDC"]
     assert found.liquidations[0].price_usd == pytest.approx(1000.0)
     assert (found.fees, found.range, found.loss) == (None, None, None)
-    assert set(found.unknown) == {"sigmas.USDC"}
+    assert found.unknown == {}
 
 
 def test_the_rate_of_what_is_not_held_is_not_asked_for():

@@ -171,6 +171,10 @@ function note(layer) {
   return layer.by ? `by ${layer.by}` : "";
 }
 
+function offset({ loss_offset: share, loss_usd: loss }) {
+  return `${share < 0 ? "adds" : "makes good"} ${number(Math.round(100 * Math.abs(share)))}% ${share < 0 ? "to" : "of"} an impermanent loss of ${usd(-loss)}`;
+}
+
 // What it would do, a path each, and where the position breaks even with it.
 function returns(found) {
   if (!found) return [];
@@ -178,7 +182,7 @@ function returns(found) {
     path.sigmas === 0 ? "If nothing moves" : `At ${number(path.sigmas)} sigma`,
     `the layer ${path.layer_usd < 0 ? "loses" : "gains"} ${usd(Math.abs(path.layer_usd))}, `
       + `with its position ${path.hedged_usd < 0 ? "it loses" : "it gains"} ${usd(Math.abs(path.hedged_usd))} (${percent(path.hedged_return)}) in a week`
-      + (path.loss_offset === undefined ? "" : `; of an impermanent loss of ${usd(-path.loss_usd)} the layer makes good ${percent(path.loss_offset)}`),
+      + (path.loss_offset === undefined ? "" : `; the layer ${offset(path)}`),
   ]);
   const { alone, with_cost: hedged } = found.break_even;
   const at = (prices) => (prices.length ? prices.map(usd).join(" and ") : "at no price near");
