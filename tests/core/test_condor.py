@@ -123,7 +123,8 @@ def test_sold_volatility_costs_when_volatility_rises_and_earns_as_time_goes_by()
 def test_a_condor_that_is_bought_has_no_sold_options_whose_deltas_could_be_noted():
     far = replace(SPX, strikes=(2000.0, 2100.0, 9000.0, 9100.0))
     assert len(far.notes(NOW)) == 2
-    assert replace(far, size=-far.size).notes(NOW) == ()
+    assert len(replace(far, size=0.5).notes(NOW)) == 2
+    assert replace(far, size=-0.5).notes(NOW) == ()
 
 
 STRIKES = {
